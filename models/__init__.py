@@ -1,0 +1,1 @@
+"""What is fitted: affinity, interest, customers; the baselines they must beat; metrics; the bundle they are kept in."""

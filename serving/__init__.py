@@ -1,0 +1,1 @@
+"""A bundle and a snapshot become scores, audiences and files that other tools accept."""

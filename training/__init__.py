@@ -1,0 +1,1 @@
+"""Rolling snapshots become a bundle: backtest, train, track."""

@@ -1,0 +1,148 @@
+"""Purchase lines and product sets become what was known of every pair (customer, product set) and of every set, as of a date."""
+
+import ibis
+import pyarrow as pa
+from ibis.expr.types import Table
+from scipy.sparse import csr_matrix
+
+from features.expressions import UNIT, Feature, before, decayed, within
+from features.shop import MONEY, Shop
+
+HISTORY_FEATURES = (
+    Feature("set_orders", "the customer's orders from the set"),
+    Feature("set_lines", "product lines bought from the set"),
+    Feature("set_products", "different products bought from the set"),
+    Feature("set_spent", "revenue from the set"),
+    Feature("set_recency", "days since the last order from the set"),
+    Feature("set_age", "days since the first order from the set"),
+    Feature("set_orders_30", "orders from the set in the last 30 days"),
+    Feature("set_orders_90", "orders from the set in the last 90 days"),
+    Feature("set_orders_180", "orders from the set in the last 180 days"),
+    Feature("set_orders_365", "orders from the set in the last 365 days"),
+    Feature("set_decayed_30", "orders from the set, each worth half after 30 days"),
+    Feature("set_decayed_120", "orders from the set, each worth half after 120 days"),
+    Feature("set_lines_decayed_90", "product lines from the set, each worth half after 90 days"),
+    Feature("set_orders_last_year", "orders from the set in the horizon's days one year ago"),
+    Feature("set_orders_since", "the customer's orders since the last one from the set"),
+)
+SET_FEATURES = (
+    Feature("size", "products of the set"),
+    Feature("size_sold", "products of the set that were sold in the last 90 days"),
+    Feature("buyers", "customers who ever bought from the set"),
+    Feature("popularity", "share of all orders that contain the set"),
+    Feature("popularity_30", "share of the orders of the last 30 days that contain the set"),
+    Feature("popularity_90", "share of the orders of the last 90 days that contain the set"),
+    Feature("trend", "popularity of the last 30 days over that of the last 90"),
+    Feature("season", "orders with the set in the horizon's days one year ago, over a usual such stretch of that year; unknown in the first year"),
+    Feature("price", "mean price of a product line's unit"),
+    Feature("rebuyers", "share of the set's buyers with at least two orders from it"),
+    Feature("return_rate", "share of those who had bought from it a horizon ago that bought again since"),
+    Feature("arrival_rate", "share of those who had not bought from it a horizon ago that bought since"),
+    Feature("on_sale_days", "days since the set was first sold"),
+)
+NO_HISTORY = {"set_recency", "set_age"}
+"""Unknown, not 0, for a pair without history."""
+
+
+def members(shop: Shop, membership: csr_matrix) -> Table:
+    """The membership (products x sets) as a table: ``product``, ``set`` (codes)."""
+    entries = membership.tocoo()
+    return ibis.memtable(pa.table({"product": pa.array(entries.row, pa.int32()), "set": pa.array(entries.col, pa.int32())}))
+
+
+def set_visits(shop: Shop, members: Table, day: int) -> Table:
+    """One row per set and order before ``day`` that contains it: set, customer (null when unknown), order, ago, lines, amount, pieces."""
+    lines = before(shop.lines, day)
+    joined = lines.join(members, "product")
+    return joined.group_by("set", "customer", "order", "ago").agg(
+        lines=joined["product"].nunique(),
+        amount=joined.amount.sum(),
+        pieces=(joined.quantity * 1000).round().cast("int64").sum(),
+    )
+
+
+def history(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int) -> Table:
+    """One row per pair with history: ``set``, ``customer`` (codes) and ``HISTORY_FEATURES``, sorted by set and customer."""
+    orders = before(shop.orders, day)
+    later = orders.select("order", place=ibis.row_number().over(group_by=orders.customer, order_by=[orders.ago, orders.order.desc()]))
+    known = visits.filter(visits.customer.notnull()).join(later, "order")
+    by_order = known.group_by("set", "customer").agg(
+        set_orders=known.count(),
+        set_lines=known.lines.sum(),
+        set_spent=known.amount.sum() / MONEY,
+        set_recency=known.ago.min(),
+        set_age=known.ago.max(),
+        **{f"set_orders_{days}": within(known.ago, days).sum() for days in (30, 90, 180, 365)},
+        **{f"set_decayed_{half}": decayed(known.ago, half).sum() / UNIT for half in (30, 120)},
+        set_lines_decayed_90=(decayed(known.ago, 90) * known.lines).sum() / UNIT,
+        set_orders_last_year=known.ago.between(366 - horizon, 365).cast("int64").sum(),
+        set_orders_since=known.place.min(),
+    )
+    lines = before(shop.lines, day)
+    bought = lines.filter(lines.customer.notnull()).select("customer", "product").distinct().join(members, "product")
+    products = bought.group_by("set", "customer").agg(set_products=bought.count())
+    joined = by_order.join(products, ["set", "customer"])
+    return joined[["set", "customer", *(feature.name for feature in HISTORY_FEATURES)]].order_by("set", "customer")
+
+
+def set_facts(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int, sets: int) -> Table:
+    """One row per set, sorted: ``set`` (code) and ``SET_FEATURES``; a set that was never sold has zeros and unknowns."""
+    orders = before(shop.orders, day)
+    lines = before(shop.lines, day)
+    all_orders = lines.select("order", "ago").distinct()
+    totals = all_orders.agg(
+        orders=all_orders.count(),
+        orders_30=within(all_orders.ago, 30).sum(),
+        orders_90=within(all_orders.ago, 90).sum(),
+        days=all_orders.ago.max(),
+    )
+    people = orders.agg(people=orders.customer.nunique(), people_before=orders.customer.nunique(where=orders.ago > horizon))
+    known = visits.filter(visits.customer.notnull())
+    pairs = known.group_by("set", "customer").agg(n=known.count(), last=known.ago.min(), first=known.ago.max())
+    of_pairs = pairs.group_by("set").agg(
+        buyers=pairs.count(),
+        twice=(pairs.n >= 2).sum(),
+        earlier=(pairs["first"] > horizon).sum(),
+        returned=((pairs["first"] > horizon) & (pairs["last"] <= horizon)).sum(),
+        arrived=(pairs["first"] <= horizon).sum(),
+    )
+    of_visits = visits.group_by("set").agg(
+        orders=visits.count(),
+        sold_30=within(visits.ago, 30).sum(),
+        sold_90=within(visits.ago, 90).sum(),
+        sold_then=visits.ago.between(366 - horizon, 365).cast("int64").sum(),
+        sold_year=visits.ago.between(1, 365 + horizon).cast("int64").sum(),
+        amount=visits.amount.sum(),
+        pieces=visits.pieces.sum(),
+        on_sale_days=visits.ago.max(),
+    )
+    recent = lines.filter(lines.ago <= 90).select("product").distinct().mutate(sold=1)
+    listed = members.left_join(recent, "product")
+    of_products = listed.group_by("set").agg(size=listed.count(), size_sold=ibis.coalesce(listed.sold.sum(), 0))
+    every = ibis.memtable(pa.table({"set": pa.array(range(sets), pa.int32())}))
+    joined = every
+    for part in (of_products, of_visits, of_pairs):
+        joined = joined.left_join(part, "set").drop("set_right")
+    joined = joined.mutate(**{name: ibis.coalesce(joined[name], 0) for name in joined.columns if name not in ("set", "amount")})
+    joined = joined.cross_join(totals.rename(lambda name: f"all_{name}")).cross_join(people)
+    share = joined.orders / ibis.greatest(joined.all_orders, 1)
+    share_30 = joined.sold_30 / ibis.greatest(joined.all_orders_30, 1)
+    share_90 = joined.sold_90 / ibis.greatest(joined.all_orders_90, 1)
+    usual = joined.sold_year * horizon / (365.0 + horizon)
+    whole_year = joined.all_days >= 365
+    return joined.select(
+        "set",
+        "size",
+        "size_sold",
+        "buyers",
+        popularity=share,
+        popularity_30=share_30,
+        popularity_90=share_90,
+        trend=(share_30 + 0.001) / (share_90 + 0.001),
+        season=whole_year.ifelse((joined.sold_then + 5.0) / (usual + 5.0), ibis.null()),
+        price=joined.amount / joined.pieces.nullif(0) * 1000 / MONEY,
+        rebuyers=joined.twice / ibis.greatest(joined.buyers, 1),
+        return_rate=joined.returned / ibis.greatest(joined.earlier, 1),
+        arrival_rate=joined.arrived / ibis.greatest(joined.people_before - joined.earlier, 1),
+        on_sale_days=joined.on_sale_days,
+    ).order_by("set")

@@ -1,0 +1,196 @@
+"""A shop's catalogue becomes product sets: "these products", by category, brand, product, keyword, attribute or list of ids."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from features.errors import DataError, UsageError, did_you_mean
+from features.shop import Shop
+from features.tables import PATH_SEPARATOR
+from features.words import plain, same_word, words
+
+SetKind = Literal["category", "brand", "product", "keyword", "attribute", "ids"]
+TEXT_COLUMNS = ("title", "brand", "category", "tags")
+
+
+@dataclass(frozen=True)
+class ProductSet:
+    """These products: ``product_ids`` (sorted, without repeats) and the name people know them by."""
+
+    label: str
+    product_ids: tuple[str, ...]
+    kind: SetKind = "ids"
+
+    @classmethod
+    def of(cls, label: str, product_ids: Iterable[str], *, kind: SetKind = "ids") -> "ProductSet":
+        """A set of the given ids; order and repeats do not matter.
+
+        >>> ProductSet.of("two", ["b", "a", "b"]).product_ids
+        ('a', 'b')
+        """
+        return cls(label, tuple(sorted(set(product_ids))), kind)
+
+    def __len__(self) -> int:
+        return len(self.product_ids)
+
+    def __and__(self, other: "ProductSet") -> "ProductSet":
+        return ProductSet.of(f"{self.label} + {other.label}", set(self.product_ids) & set(other.product_ids), kind="attribute")
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The products of a shop, looked up by their words and columns. A name nobody knows is a DataError with the nearest known one."""
+
+    products: pd.DataFrame
+    language: str = "english"
+
+    @classmethod
+    def of(cls, shop: Shop, *, language: str = "english") -> "Catalogue":
+        """The catalogue of a shop."""
+        return cls(shop.products, language)
+
+    @cached_property
+    def categories(self) -> dict[str, list[int]]:
+        """Every category at every level, as its full path, with the positions of its products."""
+        paths = self.products["category"].dropna()
+        found: dict[str, list[int]] = {}
+        for path, positions in _positions(self.products, paths).items():
+            parts = [part.strip() for part in path.split(PATH_SEPARATOR.strip()) if part.strip()]
+            for depth in range(1, len(parts) + 1):
+                found.setdefault(PATH_SEPARATOR.join(parts[:depth]), []).extend(positions)
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def brands(self) -> dict[str, list[int]]:
+        """Every brand with the positions of its products."""
+        return dict(sorted(_positions(self.products, self.products["brand"].dropna()).items()))
+
+    @cached_property
+    def words(self) -> tuple[list[str], csr_matrix]:
+        """All words of the products' texts, sorted, and the 0/1 matrix products x words."""
+        texts = [self.products[column].fillna("").astype(str) for column in TEXT_COLUMNS if column in self.products]
+        lists = [sorted(set(words(text))) for text in texts[0].str.cat(texts[1:], sep=" ")]
+        columns, vocabulary = pd.factorize(np.asarray([word for found in lists for word in found], dtype=object), sort=True)
+        rows = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
+        shape = (len(lists), len(vocabulary))
+        return list(vocabulary), csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+
+    def category(self, name: str) -> ProductSet:
+        """The products at or below a category, named by its full path or by any one level of it, in any case."""
+        found = _find(name, self.categories)
+        if not found:
+            leaf = {path.rsplit(PATH_SEPARATOR, 1)[-1] for path in self.categories}
+            raise DataError(f"there is no category {name!r}{did_you_mean(name, leaf | set(self.categories))}")
+        positions = {position for path in found for position in self.categories[path]}
+        return self._set(found[0] if len(found) == 1 else name, positions, "category")
+
+    def brand(self, name: str) -> ProductSet:
+        """The products of a brand, in any case."""
+        found = [brand for brand in self.brands if plain(brand) == plain(name)]
+        if not found:
+            raise DataError(f"there is no brand {name!r}{did_you_mean(name, self.brands)}")
+        return self._set(found[0], {position for brand in found for position in self.brands[brand]}, "brand")
+
+    def product(self, product_id: str) -> ProductSet:
+        """One product."""
+        return ProductSet(product_id, self.ids(product_id, [product_id]).product_ids, "product")
+
+    def ids(self, label: str, product_ids: Sequence[str]) -> ProductSet:
+        """A list of products."""
+        unknown = sorted(set(product_ids) - set(self.products.index))
+        if unknown:
+            raise DataError(f"there is no product {unknown[0]!r}{did_you_mean(unknown[0], self.products.index)}")
+        return ProductSet.of(label, product_ids)
+
+    def keyword(self, *phrases: str) -> ProductSet:
+        """Products whose title, brand, category or tags have all words of any one phrase; case, accents and plurals do not matter."""
+        vocabulary, matrix = self.words
+        found: set[int] = set()
+        for phrase in phrases:
+            asked = words(phrase)
+            if not asked:
+                raise UsageError(f"a keyword needs at least one letter or digit, got {phrase!r}")
+            has_all = np.ones(len(self.products), dtype=bool)
+            for word in asked:
+                columns = [i for i, other in enumerate(vocabulary) if same_word(word, other, language=self.language)]
+                has_all &= np.asarray(matrix[:, columns].sum(axis=1)).ravel() > 0
+            found |= set(np.flatnonzero(has_all).tolist())
+        label = " or ".join(phrases)
+        if not found:
+            raise DataError(f"no product has the keyword {label!r} in its title, brand, category or tags{did_you_mean(words(label)[0], vocabulary)}")
+        return self._set(label, found, "keyword")
+
+    def attribute(self, column: str, *, equal: str | None = None, at_least: float | None = None, at_most: float | None = None) -> ProductSet:
+        """Products by any column: a word it must be (or, for tags, contain), or limits, both inclusive; unknown values are not in."""
+        if column not in self.products:
+            raise DataError(f"products have no column {column!r}{did_you_mean(column, self.products.columns)}")
+        values = self.products[column]
+        keep = values.notna()
+        if equal is not None:
+            keep &= values.astype(str).map(lambda text: plain(equal) in [part.strip() for part in plain(text).split(",")])
+        if at_least is not None or at_most is not None:
+            numbers = pd.to_numeric(values, errors="coerce")
+            keep &= numbers.between(-np.inf if at_least is None else at_least, np.inf if at_most is None else at_most)
+        limits = [f">= {at_least:g}"] * (at_least is not None) + [f"<= {at_most:g}"] * (at_most is not None)
+        label = f"{column} {' and '.join(([f'= {equal}'] if equal is not None else []) + limits)}"
+        return self._set(label, np.flatnonzero(keep.fillna(False)).tolist(), "attribute")
+
+    def named(self, name: str) -> ProductSet:
+        """What a person means by a name: a category, else a brand, else a product id, else a keyword."""
+        if _find(name, self.categories):
+            return self.category(name)
+        if any(plain(brand) == plain(name) for brand in self.brands):
+            return self.brand(name)
+        return self.product(name) if name in self.products.index else self.keyword(name)
+
+    def _set(self, label: str, positions: Iterable[int], kind: SetKind) -> ProductSet:
+        return ProductSet.of(label, self.products.index[sorted(positions)], kind=kind)
+
+
+def read_sets(path: Path) -> list[ProductSet]:
+    """The product sets of a CSV file with the columns product_set and product_id, in the order of their first line.
+
+    Raises DataError when the file is missing, is no such CSV or has no rows.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: is no CSV file with the columns product_set,product_id ({error})") from None
+    for column in ("product_set", "product_id"):
+        if column not in frame:
+            raise DataError(f"{path}: the column {column!r} is missing; it has: {', '.join(frame.columns)}")
+    if frame.empty:
+        raise DataError(f"{path}: has no rows")
+    return [ProductSet.of(str(label), ids) for label, ids in frame.groupby("product_set", sort=False)["product_id"]]
+
+
+def membership(shop: Shop, sets: Sequence[ProductSet]) -> csr_matrix:
+    """The 0/1 matrix products x sets (float32); ids that the shop does not know are left out."""
+    codes = pd.Index(shop.product_ids)
+    sizes = [len(one) for one in sets]
+    flat = [product_id for one in sets for product_id in one.product_ids]
+    rows: NDArray[np.intp] = codes.get_indexer(flat)
+    columns = np.repeat(np.arange(len(sets)), sizes)
+    known = rows >= 0
+    return csr_matrix((np.ones(int(known.sum()), np.float32), (rows[known], columns[known])), shape=(len(codes), len(sets)))
+
+
+def _positions(products: pd.DataFrame, values: pd.Series) -> Mapping[str, list[int]]:
+    positions = pd.Series(products.index.get_indexer(values.index), index=values.to_numpy())
+    return {str(name): group.tolist() for name, group in positions.groupby(level=0)}
+
+
+def _find(name: str, categories: Iterable[str]) -> list[str]:
+    asked = PATH_SEPARATOR.join(plain(part).strip() for part in name.split(PATH_SEPARATOR.strip()))
+    paths = {path: plain(path) for path in categories}
+    exact = [path for path, folded in paths.items() if folded == asked]
+    return exact or [path for path, folded in paths.items() if folded.endswith(PATH_SEPARATOR + asked)]

@@ -1,0 +1,227 @@
+"""A shop's canonical tables become purchases with integer ids, behind one query engine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+from ibis.expr.types import Table
+from numpy.typing import NDArray
+
+from features.dates import day_of
+from features.errors import DataError
+from features.files import read_current
+from features.tables import COMPLETED, DUCKDB_TYPES, TABLES
+
+MONEY = 10_000
+"""Money is summed in whole ten-thousandths: a sum of integers does not depend on the order of the rows."""
+
+_IBIS_TYPES = {
+    "VARCHAR": "string",
+    "DOUBLE": "float64",
+    "INTEGER": "int32",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shop:
+    """The canonical tables of one shop. Make it with ``Shop.open`` (a folder) or ``Shop.of`` (frames).
+
+    ``tables`` holds every table of ``features.tables.TABLES``; one that the shop lacks is empty.
+    ``folder`` is None for a shop made of frames.
+    """
+
+    engine: Backend
+    tables: Mapping[str, Table]
+    folder: Path | None = None
+    tables_id: str = field(default="")
+
+    @classmethod
+    def open(cls, folder: Path, *, memory_limit: str | None = None, threads: int | None = None) -> Self:
+        """The shop in ``folder``, with the tables that ``current.json`` names. Raises DataError when nothing was imported yet."""
+        name = read_current(folder).get("tables")
+        if name is None:
+            raise DataError(f"{folder}: no orders were imported here yet; run: whobuys import FILE --shop {folder}")
+        engine = _engine(memory_limit=memory_limit, threads=threads, spill=folder / ".spill")
+        paths = {table: folder / name / f"{table}.parquet" for table in TABLES}
+        missing = [path for path in paths.values() if not path.is_file()]
+        if missing:
+            raise DataError(f"{missing[0]}: is missing; import the orders again")
+        return cls(engine, {table: engine.read_parquet(path) for table, path in paths.items()}, folder, Path(name).name)
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pd.DataFrame | pa.Table]) -> Self:
+        """A shop made of frames with canonical columns; columns and tables that are missing are empty. For tests and notebooks."""
+        unknown = set(tables) - set(TABLES)
+        if unknown:
+            raise ValueError(f"not canonical tables: {sorted(unknown)}")
+        engine = _engine()
+        return cls(engine, {name: _as_table(engine, name, tables.get(name)) for name in TABLES})
+
+    @cached_property
+    def customer_ids(self) -> NDArray[np.object_]:
+        """The ids of all customers, sorted; a customer's code is the position here."""
+        return _ids(self.tables["customers"], "customer_id")
+
+    @cached_property
+    def product_ids(self) -> NDArray[np.object_]:
+        """The ids of all products, sorted; a product's code is the position here."""
+        return _ids(self.tables["products"], "product_id")
+
+    @cached_property
+    def products(self) -> pd.DataFrame:
+        """The products table, a row per code, index product_id."""
+        return self.tables["products"].order_by("product_id").to_pandas().set_index("product_id")
+
+    @cached_property
+    def lines(self) -> Table:
+        """Purchase lines: customer (null when unknown), product, order (codes), day, quantity, amount, list_amount (in 1/MONEY, null when unknown).
+
+        A purchase line belongs to a completed order, has a quantity above 0 (unknown counts as 1), and was not free of charge.
+        """
+        lines, orders = self.tables["order_lines"], self._coded_orders
+        quantity = lines.quantity.fill_null(1.0)
+        purchases = lines.filter(quantity > 0, (lines.price > 0) | lines.price.isnull())
+        joined = purchases.join(orders.filter(orders.status == COMPLETED), "order_id").join(self.product_codes, "product_id")
+        count = joined.quantity.fill_null(1.0)
+        return self._keep(
+            "purchase_lines",
+            joined.select(
+                "customer",
+                "product",
+                "order",
+                "day",
+                quantity=count,
+                amount=(joined.price * count * MONEY).round().cast("int64"),
+                list_amount=(ibis.coalesce(joined.list_price, joined.price) * count * MONEY).round().cast("int64"),
+            ),
+        )
+
+    @cached_property
+    def orders(self) -> Table:
+        """Purchase orders: customer, order (codes), day, revenue and discount (in 1/MONEY), lines, products.
+
+        An order counts when it is completed and has a purchase line, or has no lines at all and revenue above 0.
+        Orders of unknown customers are left out.
+        """
+        lines, orders = self.lines, self._coded_orders
+        of_lines = lines.group_by("order").agg(
+            amount=lines.amount.sum(),
+            lines=lines.count().cast("int32"),
+            products=lines.product.nunique().cast("int32"),
+            off=(lines.list_amount - lines.amount).sum(),
+        )
+        has_lines = self.tables["order_lines"].select("order_id").distinct().mutate(has_lines=True)
+        known = orders.filter(orders.customer.notnull(), orders.status == COMPLETED)
+        joined = known.left_join(of_lines, "order").left_join(has_lines, "order_id")
+        counts = joined.lines.notnull() | (joined.has_lines.isnull() & (joined.revenue > 0))
+        revenue = ibis.coalesce((joined.revenue * MONEY).round().cast("int64"), joined.amount, 0)
+        discount = ibis.greatest(ibis.coalesce(joined.off, 0), 0) + ibis.coalesce((joined.discount.abs() * MONEY).round().cast("int64"), 0)
+        return self._keep(
+            "purchase_orders",
+            joined.filter(counts).select(
+                "customer",
+                "order",
+                "day",
+                revenue=revenue,
+                discount=discount,
+                lines=ibis.coalesce(joined.lines, 1),
+                products=ibis.coalesce(joined.products, 1),
+            ),
+        )
+
+    @cached_property
+    def returns(self) -> Table:
+        """What takes revenue away again: customer, day and revenue (in 1/MONEY) of every order of a known customer that is no purchase order."""
+        orders = self._coded_orders
+        rest = orders.filter(orders.customer.notnull(), orders.revenue < 0).anti_join(self.orders, "order")
+        return self._keep("returned", rest.select("customer", "day", revenue=(rest.revenue * MONEY).round().cast("int64")))
+
+    @cached_property
+    def days(self) -> tuple[int, int]:
+        """The first and the last day number with a purchase order. Raises DataError when there is none."""
+        first, last = self.orders.agg(first=self.orders.day.min(), last=self.orders.day.max()).to_pandas().iloc[0]
+        if pd.isna(first):
+            raise DataError("there is no completed order of a known customer; check the mapping of customer_id, quantity, price and status")
+        return int(first), int(last)
+
+    @property
+    def default_as_of(self) -> date:
+        """The day after the last order."""
+        return day_of(self.days[1]) + timedelta(days=1)
+
+    @cached_property
+    def has_lines(self) -> bool:
+        """Whether anything is known of what was bought; without it, interest is off and everything about customers works."""
+        return bool(self.lines.count().execute() > 0)
+
+    @cached_property
+    def product_codes(self) -> Table:
+        """Product ids and their codes: product_id, product."""
+        codes = pa.table({"product_id": pa.array(self.product_ids, pa.string()), "product": np.arange(len(self.product_ids), dtype=np.int32)})
+        return self.engine.create_table("product_codes", codes, temp=True)
+
+    @cached_property
+    def _customer_codes(self) -> Table:
+        codes = pa.table({"customer_id": pa.array(self.customer_ids, pa.string()), "customer": np.arange(len(self.customer_ids), dtype=np.int32)})
+        return self.engine.create_table("customer_codes", codes, temp=True)
+
+    @cached_property
+    def _coded_orders(self) -> Table:
+        orders = self.tables["orders"]
+        coded = orders.left_join(self._customer_codes, "customer_id")
+        return self._keep(
+            "coded_orders",
+            coded.select(
+                "order_id",
+                "customer",
+                "status",
+                "revenue",
+                "discount",
+                order=ibis.row_number().over(order_by=coded.order_id).cast("int32"),
+                day=coded.ordered_at.date().epoch_days().cast("int32"),
+            ),
+        )
+
+    def _keep(self, name: str, expression: Table) -> Table:
+        return self.engine.create_table(name, expression, temp=True)
+
+
+def _engine(*, memory_limit: str | None = None, threads: int | None = None, spill: Path | None = None) -> Backend:
+    settings: dict[str, object] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    if memory_limit:
+        settings["memory_limit"] = memory_limit
+    if threads:
+        settings["threads"] = threads
+    if spill:
+        settings["temp_directory"] = str(spill)
+    return ibis.duckdb.connect(**settings)
+
+
+def _as_table(engine: Backend, name: str, frame: pd.DataFrame | pa.Table | None) -> Table:
+    canonical = TABLES[name]
+    types = {column.name: _IBIS_TYPES[DUCKDB_TYPES[column.kind]] for column in canonical.columns}
+    if frame is None:
+        return engine.create_table(name, schema=ibis.schema(types), temp=True)
+    given = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+    source = engine.create_table(f"given_{name}", given, temp=True)
+    columns = {column: (source[column] if column in given.column_names else ibis.null()).cast(kind) for column, kind in types.items()}
+    further = [column for column in given.column_names if column not in types]
+    if not canonical.open_ended and further:
+        raise ValueError(f"{name}: unknown columns {further}")
+    return engine.create_table(name, source.select(**columns, **{column: source[column] for column in further}), temp=True)
+
+
+def _ids(table: Table, column: str) -> NDArray[np.object_]:
+    ids = table.select(column).distinct().order_by(column).to_pyarrow()[column]
+    return np.asarray(ids.to_pylist(), dtype=object)

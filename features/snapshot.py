@@ -1,0 +1,165 @@
+"""A shop becomes what was known of its customers, product sets and pairs just before a date."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from ibis.expr.types import Table
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from features.customers import customer_facts
+from features.dates import day_number, day_of
+from features.errors import DataError
+from features.expressions import UNIT, before, decayed
+from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, history, members, set_facts, set_visits
+from features.products import ProductSet, membership
+from features.shop import Shop
+from features.tables import PATH_SEPARATOR
+
+Codes = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What is known of pairs of a snapshot's customers and ``sets``.
+
+    Customers and sets are positions (0-based) in ``snapshot.customer_ids`` and ``sets``.
+    ``keys`` (sorted, set * customers + customer) are the pairs with history, ``values`` (float32, a row per key) their ``HISTORY_FEATURES``;
+    ``set_facts`` is a frame with a row per set.
+    """
+
+    snapshot: "Snapshot"
+    sets: tuple[ProductSet, ...]
+    membership: csr_matrix
+    keys: NDArray[np.int64]
+    values: NDArray[np.float32]
+    set_facts: pd.DataFrame
+
+    def history(self, customers: NDArray[np.integer], sets: NDArray[np.integer]) -> pd.DataFrame:
+        """``HISTORY_FEATURES`` of the given pairs, in their order; counts are 0 and ages unknown where there is no history."""
+        asked = sets.astype(np.int64) * len(self.snapshot.customer_ids) + customers
+        place = np.searchsorted(self.keys, asked)
+        place[place == len(self.keys)] = 0
+        found = self.keys[place] == asked if len(self.keys) else np.zeros(len(asked), dtype=bool)
+        values = np.zeros((len(asked), len(HISTORY_FEATURES)), np.float32)
+        values[:, [feature.name in NO_HISTORY for feature in HISTORY_FEATURES]] = np.nan
+        values[found] = self.values[place[found]]
+        return pd.DataFrame(values, columns=[feature.name for feature in HISTORY_FEATURES])
+
+    def with_history(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Customer and set positions of the pairs with history."""
+        sets, customers = np.divmod(self.keys, len(self.snapshot.customer_ids))
+        return customers, sets
+
+    def bought(self) -> csr_matrix:
+        """Who ever bought from what: bool matrix customers x sets."""
+        customers, sets = self.with_history()
+        shape = (len(self.snapshot.customer_ids), len(self.sets))
+        return csr_matrix((np.ones(len(self.keys), dtype=bool), (customers, sets)), shape=shape)
+
+    def frame(self) -> pd.DataFrame:
+        """The pairs with history for people: customer_id, product_set and ``HISTORY_FEATURES``."""
+        customers, sets = self.with_history()
+        facts = pd.DataFrame(self.values, columns=[feature.name for feature in HISTORY_FEATURES])
+        facts.insert(0, "product_set", np.asarray([one.label for one in self.sets], dtype=object)[sets])
+        facts.insert(0, "customer_id", self.snapshot.customer_ids[customers])
+        return facts
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The shop as known just before ``as_of`` (exclusive). Customers are those with at least one order before it, sorted by id.
+
+    ``horizon`` is the number of days after ``as_of`` that predictions are about; it says which days of last year are the same season.
+    Raises DataError when nobody had ordered by then.
+    """
+
+    shop: Shop
+    as_of: date
+    horizon: int = 30
+
+    @property
+    def day(self) -> int:
+        """The day number of ``as_of``."""
+        return day_number(self.as_of)
+
+    @cached_property
+    def _facts(self) -> pd.DataFrame:
+        facts = customer_facts(self.shop, self.day, horizon=self.horizon).to_pandas()
+        if facts.empty:
+            raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
+        return facts
+
+    @cached_property
+    def codes(self) -> Codes:
+        """The shop's codes of this snapshot's customers, ascending."""
+        return self._facts["customer"].to_numpy(np.int32)
+
+    @cached_property
+    def customer_ids(self) -> NDArray[np.object_]:
+        """The ids of this snapshot's customers, ascending."""
+        return self.shop.customer_ids[self.codes]
+
+    def customers(self) -> pd.DataFrame:
+        """``CUSTOMER_FEATURES`` of every customer with an order before ``as_of``: float64, index customer_id, sorted."""
+        return self._facts.drop(columns="customer").astype(np.float64).set_index(pd.Index(self.customer_ids, name="customer_id"))
+
+    def pairs(self, sets: Sequence[ProductSet]) -> Pairs:
+        """What is known of every pair with these product sets. Raises ValueError without sets."""
+        if not sets:
+            raise ValueError("there are no product sets")
+        matrix = membership(self.shop, sets)
+        engine = self.shop.engine
+        listed = engine.create_table("set_members", members(self.shop, matrix), temp=True, overwrite=True)
+        visits = engine.create_table("set_visits", set_visits(self.shop, listed, self.day), temp=True, overwrite=True)
+        facts = set_facts(self.shop, listed, visits, self.day, horizon=self.horizon, sets=len(sets)).to_pandas().drop(columns="set")
+        past = history(self.shop, listed, visits, self.day, horizon=self.horizon).to_pyarrow()
+        positions = np.searchsorted(self.codes, past["customer"].to_numpy())
+        keys = past["set"].to_numpy().astype(np.int64) * len(self.codes) + positions
+        values = np.column_stack([past[feature.name].to_numpy().astype(np.float32) for feature in HISTORY_FEATURES])
+        return Pairs(self, tuple(sets), matrix, keys, values, facts[[feature.name for feature in SET_FEATURES]].astype(np.float32))
+
+    def matrix(self, by: Literal["product", "category", "brand"] = "product", *, half_life: int | None = None) -> tuple[csr_matrix, pd.Index]:
+        """Orders by customer and product / category path / brand: a csr_matrix (float32) customers x columns, and the names of the columns.
+
+        With ``half_life`` each order is worth half after so many days. Columns are what was sold before ``as_of``, sorted.
+        """
+        lines = before(self.shop.lines, self.day)
+        known = lines.filter(lines.customer.notnull())
+        labelled, label = self._labelled(known, by)
+        per_order = labelled.group_by("customer", label, "order", "ago").agg()
+        weight = per_order.ago.cast("int64") * 0 + UNIT if half_life is None else decayed(per_order.ago, half_life)
+        counts = per_order.group_by("customer", label).agg(weight=weight.sum() / UNIT).order_by("customer", label).to_pyarrow()
+        names, columns = np.unique(counts[label].to_numpy(zero_copy_only=False), return_inverse=True)
+        rows = np.searchsorted(self.codes, counts["customer"].to_numpy())
+        values = counts["weight"].to_numpy().astype(np.float32)
+        matrix = csr_matrix((values, (rows, columns)), shape=(len(self.codes), len(names)))
+        return matrix, pd.Index(self.shop.product_ids[names] if by == "product" else names, name=by)
+
+    def outcome(self, sets: Sequence[ProductSet], *, days: int | None = None) -> csr_matrix:
+        """Who bought at least one product of each set in ``[as_of, as_of + days)``: bool matrix customers x sets."""
+        lines = self.shop.lines
+        ahead = lines.filter(lines.customer.notnull(), lines.day >= self.day, lines.day < self.day + (days or self.horizon))
+        bought = ahead.join(members(self.shop, membership(self.shop, sets)), "product").select("customer", "set").distinct().to_pyarrow()
+        codes = bought["customer"].to_numpy()
+        place = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
+        known = self.codes[place] == codes
+        entries = (np.ones(int(known.sum()), dtype=bool), (place[known], bought["set"].to_numpy()[known]))
+        return csr_matrix(entries, shape=(len(self.codes), len(sets)))
+
+    def ordered(self, *, days: int | None = None) -> NDArray[np.bool_]:
+        """Which customers ordered anything in ``[as_of, as_of + days)``."""
+        orders = self.shop.orders
+        ahead = orders.filter(orders.day >= self.day, orders.day < self.day + (days or self.horizon)).select("customer").distinct()
+        return np.isin(self.codes, ahead.to_pyarrow()["customer"].to_numpy())
+
+    def _labelled(self, lines: Table, by: str) -> tuple[Table, str]:
+        if by == "product":
+            return lines, "product"
+        products = self.shop.tables["products"].join(self.shop.product_codes, "product_id").select("product", by)
+        return lines.join(products.filter(products[by].notnull()), "product"), by

@@ -1,6 +1,6 @@
 """Calendar days: the one place that turns dates into day numbers and back, because engines disagree on day differences."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 EPOCH = date(1970, 1, 1)
 
@@ -10,6 +10,7 @@ def day_number(day: date) -> int:
 
     >>> day_number(date(1970, 1, 3))
     2
+    >>> from datetime import datetime
     >>> day_number(datetime(1970, 1, 3, 23, 59))
     2
     """

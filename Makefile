@@ -1,0 +1,49 @@
+# make demo: a made-up shop, end to end.  make test: every check.  Both build .venv from requirements.lock first; nothing else is needed but Python.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP_COMPILE := $(BIN)/pip-compile --quiet --extra dev --strip-extras --allow-unsafe --no-build-isolation \
+	--generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.PHONY: venv demo test proof lock clean
+
+venv: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "whobuys needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1); name another one, for example: make $(or $(MAKECMDGOALS),venv) PYTHON=python3.12" >&2; \
+		exit 1; }
+	@echo "Installing what requirements.lock lists into .venv: about 1.2 GB, a minute or two" >&2
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: venv
+	$(BIN)/whobuys demo demo-shop
+
+test: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n auto --maxprocesses 4
+
+# the long runs with their full numbers, then what is measured against baselines and rivals
+proof: venv
+	$(BIN)/pytest -m proof
+	@for script in benchmarks/[a-z]*.py; do \
+		test -e "$$script" || continue; \
+		echo "$$script"; \
+		$(BIN)/python "$$script" || exit 1; \
+	done
+
+# the newest releases that pyproject.toml allows, unless the lock already names one that it allows: make lock UPGRADE=--upgrade
+lock: venv
+	CUSTOM_COMPILE_COMMAND="make lock" $(PIP_COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv demo-shop build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -135,3 +135,12 @@ EVENTS = Table(
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in (CUSTOMERS, PRODUCTS, ORDERS, ORDER_LINES, EVENTS)}
+
+IMPORT_ONLY: dict[str, tuple[Column, ...]] = {
+    "orders": (Column("refunded", "number", "amount paid back on the order; taken off its revenue"),),
+    "order_lines": (
+        Column("line_total", "number", "what the whole line brought; price becomes line_total / quantity where no price is given"),
+        Column("is_return", "flag", "the line is a return; its quantity becomes negative"),
+    ),
+}
+"""Columns that an export may carry and a mapping may name, which are worked into canonical columns and not kept."""

@@ -1,0 +1,204 @@
+"""whobuys.toml -> Config: what the shop's people decide once, each key with its default and meaning in one place."""
+
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from features.errors import DataError, UsageError, did_you_mean
+from features.tables import IMPORT_ONLY, TABLES
+
+CONFIG = "whobuys.toml"
+
+Channel = Literal["email", "sms", "ads"]
+
+
+def _names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ShopSection(_Section):
+    """Facts of the shop that its exports do not tell."""
+
+    name: str = Field(default="", description="The shop's name on reports. Empty: the name of this folder.")
+    timezone: str = Field(default="UTC", description='The shop\'s time zone, such as "Europe/Copenhagen": times with a zone are turned into it.')
+    currency: str = Field(default="", description='The currency of all orders, such as "EUR". Empty: the one that the orders name, if they do.')
+    legal_basis: dict[Channel, str] = Field(
+        default={},
+        description="Unknown consent means no. Where the law lets you contact customers without it, state here for each channel (email, sms, ads)\n"
+        'why, and unknown consent then counts as yes: { email = "existing customers, opt-out in every mail" }.',
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"is no time zone, got {value!r}{did_you_mean(value, available_timezones())}")
+        return value
+
+
+class ImportSection(_Section):
+    """How the shop's exports are written; the options of ``whobuys import`` say the same."""
+
+    files: Names = Field(
+        default=(), description='Files to import when none is named, relative to this folder: ["exports/orders.csv", "exports/products.csv"].'
+    )
+    map: dict[str, Names] = Field(
+        default={},
+        description='Which column of the files is which, canonical = "column". Several columns join to a path or text:\n'
+        '{ order_id = "InvoiceNo", category = ["department", "product_type"] }. Write "products.price" for a column of one table only.',
+    )
+    cancelled_prefix: str = Field(
+        default="", description='Orders whose id begins with this are cancellations or credit notes, such as "C". Empty: none.'
+    )
+    date_format: str = Field(default="", description='How dates are written, such as "%d/%m/%Y". Empty: found out from the values.')
+    decimal: Literal["", ".", ","] = Field(default="", description='The decimal sign, "." or ",". Empty: found out from the values.')
+    encoding: str = Field(default="", description='How text files are encoded, such as "latin-1". Empty: UTF-8 where possible, otherwise Latin-1.')
+    delimiter: str = Field(
+        default="", description='What separates the columns of text files, such as ";". Empty: found out from the first lines.', max_length=1
+    )
+    format: str = Field(default="", description="A named export format whose columns are known. Empty: none.")
+
+    @field_validator("map")
+    @classmethod
+    def _known_columns(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name in value:
+            check_canonical(name)
+        return value
+
+
+class TrainSection(_Section):
+    """What is learnt, and from how much of the past."""
+
+    horizon: int = Field(default=30, ge=1, le=730, description="Days ahead that a prediction is about.")
+    origins: int = Field(default=4, ge=1, le=60, description="Past dates that the models learn from, the latest one horizon before the last order.")
+    backtest_origins: int = Field(default=3, ge=1, le=60, description="Past dates at which predictions are compared with what then happened.")
+    seed: int = Field(default=1, ge=0, description="Seed of everything random: the same seed and the same orders give the same models.")
+
+
+class ScoreSection(_Section):
+    """What a scoring run keeps."""
+
+    top_per_set: int = Field(default=1000, ge=1, description="Customers kept for each product set.")
+    top_per_customer: int = Field(default=5, ge=1, description="Product sets and products kept for each customer.")
+    product_sets: tuple[str, ...] = Field(
+        default=(), description='Product sets to score for everybody: ["category: Tents", "brand: Nordvind"]. Empty: the main ones are chosen.'
+    )
+
+
+class Config(_Section):
+    """All of whobuys.toml; every key has a default."""
+
+    shop: ShopSection = ShopSection()
+    imports: ImportSection = Field(default=ImportSection(), alias="import")
+    train: TrainSection = TrainSection()
+    score: ScoreSection = ScoreSection()
+
+
+SECTIONS: dict[str, type[_Section]] = {"shop": ShopSection, "import": ImportSection, "train": TrainSection, "score": ScoreSection}
+
+
+def canonical_names() -> list[str]:
+    """What can stand left of ``=`` in a mapping: every canonical and import-only column, alone and with its table.
+
+    >>> "order_id" in canonical_names(), "products.price" in canonical_names(), "line_total" in canonical_names()
+    (True, True, True)
+    """
+    named = [(table.name, column.name) for table in TABLES.values() for column in (*table.columns, *IMPORT_ONLY.get(table.name, ()))]
+    return list(dict.fromkeys([name for _, name in named] + [f"{table}.{name}" for table, name in named]))
+
+
+def check_canonical(name: str) -> None:
+    """Raise ValueError with the nearest name unless ``name`` is a canonical column, or ``table.anything`` of a table that keeps attributes."""
+    known = canonical_names()
+    table, dot, attribute = name.partition(".")
+    open_ended = bool(dot) and table in TABLES and TABLES[table].open_ended and bool(attribute)
+    if name not in known and not open_ended:
+        hint = did_you_mean(name, known if dot else [each for each in known if "." not in each])
+        raise ValueError(f"{name!r} is no canonical column{hint}")
+
+
+def parse_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """``--map`` options as a mapping; several columns are separated by commas. Raises UsageError for what is no pair or no canonical column.
+
+    >>> parse_map(["order_id=InvoiceNo", "category=department,product_type"])
+    {'order_id': ('InvoiceNo',), 'category': ('department', 'product_type')}
+    """
+    mapping: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        name, equals, columns = (part.strip() for part in pair.partition("="))
+        if not (name and equals and columns):
+            raise UsageError(f"--map is written canonical=column, such as order_id=InvoiceNo, got {pair!r}")
+        try:
+            check_canonical(name)
+        except ValueError as error:
+            raise UsageError(f"--map {pair}: {error}") from None
+        mapping[name] = tuple(column.strip() for column in columns.split(","))
+    return mapping
+
+
+def with_import(config: Config, **options: object) -> Config:
+    """The config with options of ``whobuys import`` laid over its ``[import]``. Entries of ``map`` are merged; empty options change nothing."""
+    given = {name: value for name, value in options.items() if value}
+    mapping = given.get("map")
+    if isinstance(mapping, dict):
+        given["map"] = {**config.imports.map, **mapping}
+    try:
+        section = ImportSection.model_validate({**config.imports.model_dump(), **given})
+    except ValidationError as error:
+        raise UsageError("; ".join(_sentence(("import", *each["loc"]), each) for each in error.errors())) from None
+    return config.model_copy(update={"imports": section})
+
+
+def load_config(shop: Path) -> Config:
+    """The shop's whobuys.toml, or the defaults when there is none. Raises DataError naming file, key and the nearest known key."""
+    path = shop / CONFIG
+    if not path.exists():
+        return Config()
+    try:
+        return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: this is not valid TOML: {error}") from None
+    except ValidationError as error:
+        problems = [f"{path}, {_sentence(each['loc'], each)}" for each in error.errors()]
+        raise DataError("\n".join(problems)) from None
+
+
+def _sentence(where: tuple[int | str, ...], error: ErrorDetails) -> str:
+    section, keys = str(where[0]), [str(key) for key in where[1:]]
+    if error["type"] == "extra_forbidden":
+        known = list(SECTIONS[section].model_fields) if keys else list(SECTIONS)
+        place = f"[{section}]: {keys[0]!r} is no key" if keys else f"[{section}] is no section"
+        return place + did_you_mean(keys[0] if keys else section, known)
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"[{section}] {'.'.join(keys)}: {message}" if keys else f"[{section}]: {message}"
+
+
+def template() -> str:
+    """A whobuys.toml of all defaults, each key with its meaning in the comment above it."""
+    parts = []
+    for name, section in SECTIONS.items():
+        parts.append(f"[{name}]  # {(section.__doc__ or '').strip()}")
+        for key, field in section.model_fields.items():
+            comment = "\n".join(f"# {line}" for line in (field.description or "").splitlines())
+            parts.append(f"{comment}\n{key} = {_toml(field.default)}")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + " }" if value else "{}"
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

@@ -1,0 +1,134 @@
+"""The text cells of each file -> a table of typed canonical columns and attributes, one row for each row of the file."""
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from features.imports.mapping import CARRIES, SHARED, Plan
+from features.imports.values import Reading, value
+from features.sources import quoted
+from features.tables import DUCKDB_TYPES, IMPORT_ONLY, TABLES, Column
+
+KEY_BYTES = 64
+ATTRIBUTE = "attribute "
+FILE_STRIDE = 1 << 40
+"""Rows of all files are in one order: number of the file * FILE_STRIDE + number of the row."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One file in the staging tables: ``raw`` text is ``plan.source.relation``, ``relation`` holds ``position`` and the typed columns."""
+
+    number: int
+    plan: Plan
+    relation: str
+    columns: frozenset[str]
+    derives_order_id: bool
+
+
+def columns_of(table: str) -> dict[str, Column]:
+    """The canonical and import-only columns of a table, by name."""
+    return {column.name: column for column in (*TABLES[table].columns, *IMPORT_ONLY.get(table, ()))}
+
+
+def stage(connection: duckdb.DuckDBPyConnection, plan: Plan, *, number: int, reading: Reading, key: bytes) -> Staged:
+    """Write the typed table of a file."""
+    values = {field.name: value(plan, field, reading) for field in plan.fields}
+    relation = f"typed_{number}"
+    derives = plan.kind in ("flat", "orders") and "order_id" not in plan.names
+    values = _with_identity(values, plan, key)
+    columns = [f"{expression} AS {quoted(name)}" for name, expression in values.items()]
+    columns += [f"{plan.source.cell(column)} AS {quoted(ATTRIBUTE + name)}" for name, column in plan.attributes]
+    select = f"SELECT rowid + {number * FILE_STRIDE} AS position, {', '.join(columns)} FROM {plan.source.relation}"
+    if derives:
+        day = "strftime(\"orders.ordered_at\", '%Y-%m-%d')"
+        select = f"SELECT *, coalesce(customer_id, 'unknown') || '-' || {day} AS order_id FROM ({select})"
+    connection.execute(f"CREATE TABLE {relation} AS {select}")
+    return Staged(number, plan, relation, frozenset(values) | ({"order_id"} if derives else set()), derives)
+
+
+def _with_identity(values: Mapping[str, str], plan: Plan, key: bytes) -> dict[str, str]:
+    """Replace e-mail addresses as customer ids by their keyed hash, and keep the address as customers.email where the file may carry it."""
+    customer, email = values.get("customer_id"), values.get("customers.email")
+    if customer is None and email is None:
+        return dict(values)
+    hashed = {}
+    if customer is not None:
+        hashed["customer_id"] = f"if(contains({customer}, '@'), {keyed_hash(customer, key)}, {customer})"
+        if plan.kind not in ("events", "order_lines"):
+            hashed["customers.email"] = f"coalesce({email or 'NULL'}, if(contains({customer}, '@'), {customer}, NULL))"
+    if email is not None:
+        hashed["customer_id"] = f"coalesce({hashed.get('customer_id', 'NULL')}, {keyed_hash(email, key)})"
+    return {**values, **hashed}
+
+
+def keyed_hash(text: str, key: bytes) -> str:
+    """The SQL expression of HMAC-SHA256 of a text in lower case, its first 32 hex digits; the same as Python's hmac."""
+    padded = key.ljust(KEY_BYTES, b"\0")
+    inner, outer = (bytes(byte ^ pad for byte in padded).hex() for pad in (0x36, 0x5C))
+    first = f"sha256(unhex('{inner}') || encode(lower({text})))"
+    return f"left(sha256(unhex('{outer}') || unhex({first})), 32)"
+
+
+def keyed_hash_of(text: str, key: bytes) -> str:
+    """What ``keyed_hash`` gives for one text.
+
+    >>> keyed_hash_of("Ann@Example.com", b"key") == keyed_hash_of("ann@example.com", b"key")
+    True
+    """
+    return hmac.new(key, text.casefold().encode(), "sha256").hexdigest()[:32]
+
+
+def rows_of(table: str, staged: Sequence[Staged]) -> str:
+    """The rows that all files hold of one canonical table, as SQL.
+
+    ``position``, ``home`` (the file is made of such rows, it does not merely carry some of their columns), ``derived`` (the order id is made of
+    customer and day), ``ordered`` (the order's time, if the row has one), all columns of the table, then the attributes as ``attribute NAME``.
+    """
+    selects = [_select(each, table, attribute_names(table, staged)) for each in staged if table in CARRIES[each.plan.kind]]
+    return " UNION ALL ".join(selects) or f"SELECT * FROM ({_nothing(table)}) WHERE FALSE"
+
+
+def _select(each: Staged, table: str, attributes: Mapping[str, str]) -> str:
+    cells = [
+        f"{quoted(_field(table, name)) if _field(table, name) in each.columns else _null(column)} AS {name}"
+        for name, column in columns_of(table).items()
+    ]
+    mine = {name.casefold(): name for name, _ in each.plan.attributes} if CARRIES[each.plan.kind][0] == table else {}
+    cells += [
+        f"{quoted(ATTRIBUTE + mine[name]) if name in mine else 'CAST(NULL AS VARCHAR)'} AS {quoted(ATTRIBUTE + shown)}"
+        for name, shown in attributes.items()
+    ]
+    ordered = '"orders.ordered_at"' if "orders.ordered_at" in each.columns else "CAST(NULL AS TIMESTAMP)"
+    home = table == CARRIES[each.plan.kind][0] or (table == "orders" and each.plan.kind == "flat")
+    return f"SELECT position, {home} AS home, {each.derives_order_id} AS derived, {ordered} AS ordered, {', '.join(cells)} FROM {each.relation}"
+
+
+def _nothing(table: str) -> str:
+    cells = ", ".join(f"{_null(column)} AS {name}" for name, column in columns_of(table).items())
+    return f"SELECT CAST(NULL AS BIGINT) AS position, FALSE AS home, FALSE AS derived, CAST(NULL AS TIMESTAMP) AS ordered, {cells}"
+
+
+def told(table: str, staged: Sequence[Staged]) -> list[str]:
+    """The columns of a table that files of another kind carry."""
+    carriers = [each for each in staged if table in CARRIES[each.plan.kind][1:]]
+    return [name for name in columns_of(table) if name not in SHARED and any(_field(table, name) in each.columns for each in carriers)]
+
+
+def attribute_names(table: str, staged: Sequence[Staged]) -> dict[str, str]:
+    """The attributes of a table, lower case -> as first spelt, in the order of the files."""
+    names: dict[str, str] = {}
+    for each in staged:
+        for name, _ in each.plan.attributes if CARRIES[each.plan.kind][0] == table else ():
+            names.setdefault(name.casefold(), name)
+    return names
+
+
+def _field(table: str, name: str) -> str:
+    return name if name in SHARED else f"{table}.{name}"
+
+
+def _null(column: Column) -> str:
+    return f"CAST(NULL AS {DUCKDB_TYPES[column.kind]})"

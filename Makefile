@@ -12,8 +12,8 @@ PIP_COMPILE := $(BIN)/pip-compile --quiet --extra dev --strip-extras --allow-uns
 venv: $(INSTALLED)
 
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "whobuys needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1); name another one, for example: make $(or $(MAKECMDGOALS),venv) PYTHON=python3.12" >&2; \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "whobuys needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there); name another one, for example: make $(or $(MAKECMDGOALS),venv) PYTHON=python3.12" >&2; \
 		exit 1; }
 	@echo "Installing what requirements.lock lists into .venv: about 1.2 GB, a minute or two" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -4,8 +4,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-PIP_COMPILE := $(BIN)/pip-compile --quiet --extra dev --strip-extras --allow-unsafe --no-build-isolation \
-	--generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 .PHONY: venv demo test proof lock clean
 
@@ -40,9 +38,9 @@ proof: venv
 		$(BIN)/python "$$script" || exit 1; \
 	done
 
-# the newest releases that pyproject.toml allows, unless the lock already names one that it allows: make lock UPGRADE=--upgrade
+# keeps what the lock has as long as pyproject.toml allows it; make lock UPGRADE=--upgrade takes the newest releases instead
 lock: venv
-	CUSTOM_COMPILE_COMMAND="make lock" $(PIP_COMPILE) $(UPGRADE) --output-file requirements.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(UPGRADE) --output-file requirements.lock pyproject.toml
 
 clean:
 	rm -rf .venv demo-shop build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

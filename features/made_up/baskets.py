@@ -16,8 +16,8 @@ from features.made_up.planted import CROSS_SELL, DAYS, LONG_TAIL, NEW_CATEGORY_O
 _EVERYDAY_SHARE = 0.3
 _DURABLE_DAYS = 540
 _LOVED_SHARE = 0.09
-_ATTACH_DAYS = 45
-"""A follow-up joins an order of the customer's that comes at most this much later than usual."""
+_EARLIER, _LATER = 12, 30
+"""A follow-up joins an order of the customer's that comes at most these days before or after the wanted day."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ def _follow_ups(rng: np.random.Generator, people: People, baskets: Baskets, pair
         return keys
     person, day = (keys // 2048).astype(np.int32), (keys % 2048).astype(np.int32)
     wanted = day + np.maximum(1, rng.gamma(6.0, pair.days / 6.0, len(keys))).astype(np.int32)
-    at = np.minimum(np.searchsorted(baskets.orders.keys, order_keys(person, wanted)), len(baskets.orders) - 1)
+    at = np.minimum(np.searchsorted(baskets.orders.keys, order_keys(person, np.maximum(wanted - _EARLIER, day + 1))), len(baskets.orders) - 1)
     later = baskets.orders.keys[at]
-    attached = (later // 2048 == person) & (later % 2048 <= wanted + _ATTACH_DAYS)
+    attached = (later // 2048 == person) & (later % 2048 <= wanted + _LATER)
     own = ~attached & (people.kind[person] == IRREGULAR) & (wanted < np.minimum(people.until[person], DAYS))
     return np.concatenate([later[attached], order_keys(person, wanted)[own]])

@@ -67,7 +67,7 @@ def made_up_catalogue(*, scale: float, seed: int) -> Catalogue:
     launched[sold] = day_number(NEW_PRODUCT_LAUNCHED) - day_number(START)
     price = np.array([each.price for each in CATEGORIES])[category] * np.array(_LEVEL_PRICES)[level] * rng.lognormal(0, 0.15, count)
     in_stock = chances(rng, 0.94, count)
-    in_stock[sold] = True
+    price[sold], in_stock[sold] = 150.0, True
     return Catalogue(category, level, brand, launched, _rounded(price), in_stock, brands, sold)
 
 

@@ -62,9 +62,9 @@ def _events(person: Whole, day: Whole, event: int, product: Ints | None = None) 
 
 
 def _before_orders(rng: np.random.Generator, people: People, sales: Sales) -> list[_Events]:
-    """Half of the lines bought online were looked at in the days before; most such orders were a cart and a checkout on the last day or two."""
+    """Two in five of the lines bought online were looked at in the days before; most such orders were a cart and a checkout just before."""
     web = (sales.quantity > 0) & ~sales.store[sales.order]
-    seen = np.flatnonzero(web & chances(rng, 0.5, len(web)))
+    seen = np.flatnonzero(web & chances(rng, 0.4, len(web)))
     order = sales.order[seen]
     ahead = rng.exponential(_AHEAD_DAYS, len(seen)).astype(np.int32)
     views = _events(sales.person[order], sales.day[order] - ahead, VIEWED, sales.product[seen])
@@ -85,7 +85,7 @@ def _active_days(rng: np.random.Generator, people: People, person: Ints) -> Ints
 def _without_orders(rng: np.random.Generator, people: People, catalogue: Catalogue) -> list[_Events]:
     """Visits that lead nowhere, by taste; one in eight leaves a cart."""
     span = np.minimum(people.until, DAYS) - np.maximum(people.arrival, 0)
-    number = rng.poisson(np.clip(span / 365 * 2.5, 0.3, None))
+    number = rng.poisson(np.clip(span / 365 * 4.5, 0.3, None))
     person = np.repeat(np.arange(len(people), dtype=np.int32), number)
     day = _active_days(rng, people, person)
     rows = draw_by_row(rng, people.tastes.astype(np.float64), person) * 12 + MONTH[day]

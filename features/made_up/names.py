@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.made_up.chance import Flags, Ints, chances, draw, stream
+from features.made_up.assortment import TASTES
+from features.made_up.chance import Flags, Floats, Ints, chances, draw, stream
 from features.made_up.columns import dates, ids, joined, looked_up, plain, times
 from features.made_up.people import People
 from features.made_up.planted import CANARY_EMAIL, DAYS
@@ -104,10 +105,10 @@ def customers_table(people: People, *, seed: int) -> pa.Table:
     rng = stream(seed, "names")
     size = people.known
     country = draw(rng, np.array(_COUNTRY_SHARES), size)
-    woman = chances(rng, 0.49, size)
+    woman = chances(rng, _women(people), size)
     city = country * 5 + draw(rng, np.array([0.4, 0.25, 0.15, 0.12, 0.08]), size)
     first, last = _first_names(rng, country, woman), draw(rng, np.ones(12), size) + country * 12
-    birth = -(rng.gamma(5.0, 7.0, size).clip(0, 70) * 365.25 + 17 * 365.25).astype(np.int32)
+    birth = -(rng.gamma(3.0, 7.0, size).clip(0, 70) * 365.25 + 17 * 365.25).astype(np.int32)
     columns = {
         "customer_id": customer_ids(people),
         "email": _emails(first, last, missing=chances(rng, 0.05, size)),
@@ -129,6 +130,12 @@ def customers_table(people: People, *, seed: int) -> pa.Table:
         "favourite_store": looked_up(("Aarhus", "København", "Malmö"), draw(rng, np.ones(3), size), missing=people.in_store[:size] < 0.5),
     }
     return pa.table(columns)
+
+
+def _women(people: People) -> Floats:
+    """How likely each known person is a woman: half of all, more among those who train or swim, fewer among anglers."""
+    taste = {name: people.tastes[: people.known, column].astype(np.float64) for column, name in enumerate(TASTES)}
+    return np.asarray(0.44 + 0.4 * taste["training"] + 0.2 * (taste["swimming"] + taste["running"]) - 0.3 * taste["fishing"])
 
 
 def customer_ids(people: People) -> pa.Array:

@@ -13,6 +13,8 @@ SIGNED_UP, ONCE, IRREGULAR, REGULAR = range(4)
 _SHARES = (0.12, 0.42, 0.31, 0.15)
 _UNKNOWN_SHARE = 0.12
 """People without a customer_id, for each known one; they order once."""
+_CANARY = 0
+"""The first person certainly has orders."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,10 @@ def made_up_people(*, scale: float, seed: int, brands: int) -> People:
     size = known + round(known * _UNKNOWN_SHARE)
     kind = draw(rng, np.array(_SHARES), size)
     kind[known:] = ONCE
-    kind[0] = REGULAR
-    vip = (kind >= IRREGULAR) & chances(rng, 0.06, size)
+    kind[_CANARY] = REGULAR
+    vip = (kind >= IRREGULAR) & chances(rng, 0.08, size)
     arrival, until = _stays(rng, kind)
+    arrival[_CANARY], until[_CANARY] = 100, 4 * DAYS
     tastes = _tastes(rng, size)
     level = np.minimum(draw(rng, np.array([0.35, 0.45, 0.2]), size) + vip, 2).astype(np.int32)
     brand = np.where(chances(rng, 0.45, size), draw(rng, 1.0 / (np.arange(brands) + 4.0), size), -1).astype(np.int32)

@@ -91,8 +91,8 @@ class Truth:
     """The right answers. Categories are paths as in ``products.category`` (above scale 1 each has ranges below it), customers are their ids.
 
     ``cross_sell`` pairs to be found; ``decoys`` pairs that are popular and independent; ``substitutes`` pairs that replace each other;
-    ``replenished`` category -> days between purchases of those who use it up; ``long_tail`` category -> ids of those who love it, sorted,
-    of whom only some have bought it; ``rhythms`` days between orders by customer_id (only customers with at least five orders);
+    ``replenished`` category -> days between purchases of those who use it up; ``long_tail`` category -> ids of those with orders who love it,
+    sorted, of whom only some have bought it; ``rhythms`` days between orders by customer_id (only customers with at least five orders);
     ``lapsed`` the day a customer with at least two orders stopped for good, by customer_id; ``tastes`` customer_id x taste, shares that sum
     to 1 in a row; ``vips``, ``gift_buyers``, ``sale_buyers`` sorted ids; ``new_category`` opened on ``new_category_opened``.
     """

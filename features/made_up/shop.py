@@ -84,7 +84,7 @@ def _truth(people: People, orders: Orders) -> Truth:
         decoys=DECOYS,
         substitutes=SUBSTITUTES,
         replenished=dict(REPLENISHED),
-        long_tail={path: names[people.loves[:known, column]] for column, path in enumerate(LONG_TAIL)},
+        long_tail={path: names[people.loves[:known, column] & (number > 0)] for column, path in enumerate(LONG_TAIL)},
         rhythms=pd.Series(people.gap[:known][regular], index=index[regular], name="days"),
         lapsed=pd.Series(pd.Timestamp(START) + pd.to_timedelta(until[stopped], unit="D"), index=index[stopped], name="stopped"),
         tastes=pd.DataFrame(people.tastes[:known], index=index, columns=list(TASTES)),

@@ -7,12 +7,30 @@ from pathlib import Path
 import duckdb
 
 from features.sources import literal
+from features.tables import COMPLETED, TABLES
+
+GAPS = 3
+"""Stretches without orders that a report names."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch without any order: the first and the last day without one, and how many days that is."""
+
+    first_day: date
+    last_day: date
+    days: int
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What an import covers. Shares are between 0 and 1."""
+    """What an import covers. Shares are between 0 and 1, and None where there is nothing to share.
 
+    ``one_time_share`` is the share of customers with exactly one completed order among those with any.
+    ``identical_lines`` repeat another line of their file in every column and were kept; ``skipped`` lines were left out.
+    """
+
+    import_id: str
     lines: int
     orders: int
     customers: int
@@ -20,28 +38,115 @@ class Coverage:
     events: int
     first_day: date
     last_day: date
-    orders_without_customer: float
-
-    def text(self) -> str:
-        """The report for people."""
-        return "\n".join(f"{name.replace('_', ' '):30} {value}" for name, value in asdict(self).items())
+    gaps: tuple[Gap, ...]
+    revenue: float
+    cancelled_orders: int
+    returned_lines: int
+    orders_without_revenue: int
+    lines_without_customer: float | None
+    orders_without_customer: float | None
+    products_without_category: float | None
+    products_without_brand: float | None
+    lines_without_category: float | None
+    lines_without_brand: float | None
+    one_time_share: float | None
+    identical_lines: int
+    skipped: int
 
     def as_dict(self) -> dict[str, object]:
-        """The report as JSON values."""
-        return {name: value.isoformat() if isinstance(value, date) else value for name, value in asdict(self).items()}
+        """The report as JSON values; days are written YYYY-MM-DD."""
+        gaps = [{"first_day": gap.first_day.isoformat(), "last_day": gap.last_day.isoformat(), "days": gap.days} for gap in self.gaps]
+        return {**asdict(self), "first_day": self.first_day.isoformat(), "last_day": self.last_day.isoformat(), "gaps": gaps}
+
+    def text(self) -> str:
+        """The report for people: names, aligned numbers, and what they mean for what can be asked."""
+        rows = [*self._counts(), *self._shares()]
+        width = max(len(name) for name, _, _ in rows)
+        figures = max(len(figure) for _, figure, _ in rows)
+        lines = [f"{name:<{width}}  {figure:>{figures}}{'  ' + remark if remark else ''}" for name, figure, remark in rows]
+        days = (self.last_day - self.first_day).days + 1
+        lines.append(f"{'dates':<{width}}  {self.first_day} to {self.last_day} ({_days(days)})")
+        lines += [f"{'no orders':<{width}}  {gap.first_day} to {gap.last_day} ({_days(gap.days)})" for gap in self.gaps]
+        return "\n".join(lines)
+
+    def _counts(self) -> list[tuple[str, str, str]]:
+        return [
+            ("lines", f"{self.lines:,}", "" if self.lines else "no interest in products without lines; all about customers works"),
+            ("orders", f"{self.orders:,}", ""),
+            ("customers", f"{self.customers:,}", ""),
+            ("products", f"{self.products:,}", ""),
+            *([("events", f"{self.events:,}", "")] if self.events else []),
+            ("revenue", f"{self.revenue:,.2f}", "net of returns"),
+            ("cancelled orders", f"{self.cancelled_orders:,}", ""),
+            ("returned lines", f"{self.returned_lines:,}", ""),
+            *([("orders without revenue", f"{self.orders_without_revenue:,}", "")] if self.orders_without_revenue else []),
+            *([("identical lines (kept)", f"{self.identical_lines:,}", "")] if self.identical_lines else []),
+            *([("skipped lines", f"{self.skipped:,}", f"see imports/{self.import_id}-skipped.csv")] if self.skipped else []),
+        ]
+
+    def _shares(self) -> list[tuple[str, str, str]]:
+        return [
+            ("lines without customer", _percent(self.lines_without_customer), "count for products only" if self.lines_without_customer else ""),
+            ("orders without customer", _percent(self.orders_without_customer), ""),
+            ("products without category", _percent(self.products_without_category), "ask by keyword" if self.products_without_category == 1 else ""),
+            ("products without brand", _percent(self.products_without_brand), ""),
+            ("lines without category", _percent(self.lines_without_category), ""),
+            ("lines without brand", _percent(self.lines_without_brand), ""),
+            ("customers with one order", _percent(self.one_time_share), ""),
+        ]
 
 
-def coverage_of(connection: duckdb.DuckDBPyConnection, folder: Path) -> Coverage:
-    """Count the tables of a folder."""
+def _percent(share: float | None) -> str:
+    if share is None:
+        return "-"
+    return "under 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
-    def one(query: str) -> tuple[object, ...]:
-        row = connection.execute(query).fetchone()
-        assert row is not None
-        return tuple(row)
 
-    table = {
-        name: f"read_parquet({literal(str(folder / (name + '.parquet')))})" for name in ("customers", "products", "orders", "order_lines", "events")
-    }
-    counts = [one(f"SELECT count(*) FROM {table[name]}")[0] for name in ("order_lines", "orders", "customers", "products", "events")]
-    rest = one(f"SELECT min(ordered_at)::DATE, max(ordered_at)::DATE, avg((customer_id IS NULL)::INT) FROM {table['orders']}")
-    return Coverage(*counts, *rest)  # type: ignore[arg-type]  # SQL knows the types
+def _days(days: int) -> str:
+    return "1 day" if days == 1 else f"{days:,} days"
+
+
+def coverage_of(connection: duckdb.DuckDBPyConnection, folder: Path, *, import_id: str, skipped: int, identical_lines: int) -> Coverage:
+    """Count and share the canonical tables in a folder; there must be at least one order."""
+    for name in TABLES:
+        connection.execute(f"CREATE OR REPLACE VIEW kept_{name} AS SELECT * FROM read_parquet({literal(str(folder / f'{name}.parquet'))})")
+    facts: dict[str, object] = {}
+    for query in (COUNTS, ORDERS, LINES, PRODUCTS, ONE_TIME):
+        cursor = connection.execute(query)
+        names = [column[0] for column in cursor.description or ()]
+        facts |= dict(zip(names, cursor.fetchone() or (), strict=True))
+    gaps = tuple(Gap(*row) for row in connection.execute(LONGEST_GAPS).fetchall())
+    return Coverage(import_id=import_id, skipped=skipped, identical_lines=identical_lines, gaps=gaps, **facts)  # type: ignore[arg-type]  # of SQL
+
+
+COUNTS = """
+    SELECT (SELECT count(*) FROM kept_order_lines) AS lines, (SELECT count(*) FROM kept_orders) AS orders,
+           (SELECT count(*) FROM kept_customers) AS customers, (SELECT count(*) FROM kept_products) AS products,
+           (SELECT count(*) FROM kept_events) AS events"""
+
+ORDERS = f"""
+    SELECT CAST(min(ordered_at) AS DATE) AS first_day, CAST(max(ordered_at) AS DATE) AS last_day,
+           CAST(coalesce(sum(CAST(round(revenue * 10000) AS HUGEINT)), 0) / 10000 AS DOUBLE) AS revenue,
+           count(*) FILTER (status != '{COMPLETED}') AS cancelled_orders, count(*) FILTER (revenue IS NULL) AS orders_without_revenue,
+           avg(CAST(customer_id IS NULL AS INTEGER)) AS orders_without_customer
+    FROM kept_orders"""
+
+LINES = """
+    SELECT count(*) FILTER (lines.quantity < 0) AS returned_lines,
+           avg(CAST(orders.customer_id IS NULL AS INTEGER)) AS lines_without_customer,
+           avg(CAST(products.category IS NULL AS INTEGER)) AS lines_without_category,
+           avg(CAST(products.brand IS NULL AS INTEGER)) AS lines_without_brand
+    FROM kept_order_lines AS lines LEFT JOIN kept_orders AS orders USING (order_id) LEFT JOIN kept_products AS products USING (product_id)"""
+
+PRODUCTS = """
+    SELECT avg(CAST(category IS NULL AS INTEGER)) AS products_without_category, avg(CAST(brand IS NULL AS INTEGER)) AS products_without_brand
+    FROM kept_products"""
+
+ONE_TIME = f"""
+    SELECT avg(CAST(orders = 1 AS INTEGER)) AS one_time_share
+    FROM (SELECT count(*) AS orders FROM kept_orders WHERE status = '{COMPLETED}' AND customer_id IS NOT NULL GROUP BY customer_id)"""
+
+LONGEST_GAPS = f"""
+    SELECT before + 1, day - 1, day - before - 1
+    FROM (SELECT day, lag(day) OVER (ORDER BY day) AS before FROM (SELECT DISTINCT CAST(ordered_at AS DATE) AS day FROM kept_orders))
+    WHERE day - before > 1 ORDER BY day - before DESC, day LIMIT {GAPS}"""

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import TextIO, TypedDict, cast
 
 from filelock import FileLock, Timeout
 
@@ -73,6 +73,15 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole text file (UTF-8), or leave the old one."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """Yield a text file (UTF-8, no translation of line ends) that only its owner can read; it replaces ``path`` whole when the block ends well."""
+    with whole_file(path) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            yield file
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

@@ -4,7 +4,7 @@ import codecs
 import csv
 import gzip
 import io
-import re
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -238,9 +238,12 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _as_utf8(path: Path, encoding: str, copy: Path) -> Path:
-    with _text(path, encoding) as file, copy.open("w", encoding="utf-8", newline="") as out:
-        while chunk := file.read(CHUNK):
-            out.write(chunk)
+    try:
+        with _text(path, encoding) as file, copy.open("w", encoding="utf-8", newline="") as out:
+            while chunk := file.read(CHUNK):
+                out.write(chunk)
+    except UnicodeError:
+        raise DataError(f"{path}: the file is not written in {encoding}; leave the encoding out to have it found") from None
     return copy
 
 
@@ -285,10 +288,20 @@ def _read_json(connection: duckdb.DuckDBPyConnection, path: Path, relation: str)
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
         cells = ", ".join(f"nullif(trim({quoted(name)}), '') AS c{number}" for number, name in enumerate(names))
         connection.execute(f"CREATE TABLE {relation} AS SELECT {cells} FROM {source}, columns={{{columns}}})")
-    except duckdb.InvalidInputException as error:
-        line = re.search(r"in line (\d+)", str(error))
-        raise DataError(f"{path}{', line ' + line[1] if line else ''}: each line must be one JSON object") from None
+    except (duckdb.InvalidInputException, duckdb.BinderException):
+        raise DataError(f"{path}, line {_first_bad_json(path)}: each line must be one JSON object") from None
     return Source(path, relation, tuple(names), _count(connection, relation))
+
+
+def _first_bad_json(path: Path) -> int:
+    with _bytes(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                if line.strip() and not isinstance(json.loads(line), dict):
+                    return number
+            except ValueError:
+                return number
+    return 1
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

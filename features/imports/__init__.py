@@ -1,11 +1,12 @@
 """A shop's exports -> canonical tables in the shop folder, checked and published whole."""
 
-import os
+import errno
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -15,17 +16,28 @@ import duckdb
 from features.config import Config
 from features.coverage import Coverage, coverage_of
 from features.errors import DataError
-from features.files import check_seal, locked, publish, seal, whole_folder
+from features.files import check_seal, locked, private_file, publish, read_current, seal, whole_folder
 from features.files import sha256 as sha256_of
 from features.imports.assembly import view_rows, write_tables
+from features.imports.checks import find_bad_rows, find_lines_without_order, identical_lines, refuse_mixtures
 from features.imports.mapping import plan_files
+from features.imports.problems import count_bad_rows, leave_out, refuse_bad_rows, write_aside
 from features.imports.staging import Staged, stage
 from features.imports.values import reading_of
-from features.sources import literal, read_source
+from features.sources import Source, literal, read_source
 from features.tables import TABLES
 
 MEMORY_LIMIT = "2GB"
 KEY_FILE = "customer_ids.key"
+FOLDER = "tables"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where an import works: a database and a folder inside the shop, both gone afterwards."""
+
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
 
 
 def import_files(
@@ -40,71 +52,133 @@ def import_files(
     """Read the files, check everything, publish the canonical tables, and say what they cover.
 
     The published state is the old one until the new one is whole. Dates later than the day after ``today`` are problems; without ``today`` none is.
-    Raises DataError naming file, line and column of what cannot be read (unless ``skip_bad_lines``), Refused when another run writes to the shop.
+    With ``skip_bad_lines`` lines that cannot be read are left out and written to ``imports/<import id>-skipped.csv``.
+    Without ``files`` those of the config are read, relative to the shop folder.
+    Raises DataError naming file, line and column of what cannot be read, and Refused when another run writes to the shop.
     """
-    with locked(shop), _workshop(shop, memory_limit or MEMORY_LIMIT) as (connection, work):
-        staged = _staged(connection, files, config=config, work=work, key=_key(shop))
-        view_rows(connection, staged)
-        tables = work / "tables"
+    with locked(shop), _workshop(shop, memory_limit or MEMORY_LIMIT) as workshop:
+        key, is_new = _key(shop)
+        named = files or [shop / each for each in config.imports.files]
+        if not named:
+            raise DataError("no files to import; name them, or list them as files in [import] of whobuys.toml")
+        staged = _staged(workshop, named, config=config, key=key)
+        skipped = _check(workshop.connection, staged, config=config, skip_bad_lines=skip_bad_lines, today=today)
+        tables = workshop.folder / "tables"
         tables.mkdir()
-        write_tables(connection, staged, tables, cancelled_prefix=config.imports.cancelled_prefix, currency=config.shop.currency)
-        name = f"tables/{_fingerprint(tables)}"
-        coverage = coverage_of(connection, tables)
-        _keep(shop / name, tables, coverage)
-        publish(shop, tables=name)
+        write_tables(workshop.connection, staged, tables, cancelled_prefix=config.imports.cancelled_prefix, currency=config.shop.currency)
+        name = _fingerprint(tables)
+        repeated = identical_lines(workshop.connection, staged)
+        coverage = coverage_of(workshop.connection, tables, import_id=name, skipped=skipped, identical_lines=repeated)
+        if skipped:
+            write_aside(workshop.connection, staged, shop / "imports" / f"{name}-skipped.csv")
+        if is_new:
+            _keep_key(shop, key)
+        _keep_tables(shop, name, tables, coverage)
     return coverage
 
 
 @contextmanager
-def _workshop(shop: Path, memory_limit: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    work = Path(tempfile.mkdtemp(prefix=".import-", dir=shop))
+def _workshop(shop: Path, memory_limit: str) -> Iterator[Workshop]:
+    for left_behind in shop.glob(".import-*"):
+        shutil.rmtree(left_behind, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=".import-", dir=shop))
     try:
-        with duckdb.connect(str(work / "staging.duckdb")) as connection:
+        with duckdb.connect(str(folder / "staging.duckdb")) as connection:
             connection.execute(f"SET memory_limit = {literal(memory_limit)}")
-            connection.execute(f"SET temp_directory = {literal(str(work / 'spill'))}")
+            connection.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET autoinstall_known_extensions = false")
-            yield connection, work
+            yield Workshop(connection, folder)
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise DataError(f"{shop}: the import could not be written, is the disk full? Nothing was changed ({str(error).splitlines()[0]})") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DataError(f"{shop}: the disk is full; nothing was changed") from None
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _staged(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], *, config: Config, work: Path, key: bytes) -> list[Staged]:
+def _staged(workshop: Workshop, files: Sequence[Path], *, config: Config, key: bytes) -> list[Staged]:
     options = config.imports
-    if not files:
-        raise DataError("no files to import; name them, or list them as files in [import] of whobuys.toml")
-    sources = [
-        read_source(connection, path, relation=f"raw_{number}", work=work, encoding=options.encoding, delimiter=options.delimiter)
-        for number, path in enumerate(files)
-    ]
+    sources = _sources(workshop, files, config)
     staged = []
     for number, plan in enumerate(plan_files(sources, options.map)):
-        reading = reading_of(connection, plan, decimal=options.decimal, date_format=options.date_format, timezone=config.shop.timezone)
-        staged.append(stage(connection, plan, number=number, reading=reading, key=key))
+        reading = reading_of(workshop.connection, plan, decimal=options.decimal, date_format=options.date_format, timezone=config.shop.timezone)
+        staged.append(stage(workshop.connection, plan, number=number, reading=reading, key=key))
+    view_rows(workshop.connection, staged)
     return staged
 
 
-def _key(shop: Path) -> bytes:
+def _sources(workshop: Workshop, files: Sequence[Path], config: Config) -> list[Source]:
+    options = config.imports
+    contents: dict[str, Path] = {}
+    sources = []
+    for number, path in enumerate(files):
+        source = read_source(
+            workshop.connection, path, relation=f"raw_{number}", work=workshop.folder, encoding=options.encoding, delimiter=options.delimiter
+        )
+        same = contents.setdefault(sha256_of(path), path)
+        if same is not path:
+            raise DataError(f"{path}: has the same content as {same}; name each file once")
+        sources.append(source)
+    return sources
+
+
+def _check(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], *, config: Config, skip_bad_lines: bool, today: date | None) -> int:
+    find_bad_rows(connection, staged, currency=config.shop.currency, today=today)
+    if not skip_bad_lines:
+        refuse_bad_rows(connection, staged)
+    skipped = count_bad_rows(connection, staged)
+    if skipped:
+        leave_out(connection, staged)
+        find_lines_without_order(connection, staged)
+        leave_out(connection, staged)
+        skipped = count_bad_rows(connection, staged)
+    refuse_mixtures(connection, staged, currency=config.shop.currency)
+    return skipped
+
+
+def _key(shop: Path) -> tuple[bytes, bool]:
+    """The key that e-mail addresses are hashed with, and whether it is new: it is kept only when something was imported with it."""
     path = shop / KEY_FILE
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32) + "\n")
-    return bytes.fromhex(path.read_text(encoding="ascii").strip())
+        return secrets.token_bytes(32), True
+    try:
+        return bytes.fromhex(path.read_text(encoding="ascii").strip()), False
+    except ValueError:
+        raise DataError(f"{path}: this is not the key that was made here; restore it, or customers get new ids") from None
+
+
+def _keep_key(shop: Path, key: bytes) -> None:
+    with private_file(shop / KEY_FILE) as file:
+        file.write(key.hex() + "\n")
 
 
 def _fingerprint(tables: Path) -> str:
     return sha256("".join(sha256_of(tables / f"{name}.parquet") for name in TABLES).encode()).hexdigest()[:12]
 
 
-def _keep(target: Path, tables: Path, coverage: Coverage) -> None:
-    if target.exists():
-        try:
-            check_seal(target)
-            return
-        except DataError:
-            pass
-    with whole_folder(target) as folder:
-        for path in tables.iterdir():
-            shutil.move(path, folder / path.name)
-        seal(folder, coverage=coverage.as_dict())
+def _keep_tables(shop: Path, name: str, tables: Path, coverage: Coverage) -> None:
+    """Put the tables in their folder (the same content is there already) and publish them; only they and the ones before stay."""
+    target = shop / FOLDER / name
+    if not _is_whole(target):
+        with whole_folder(target) as folder:
+            for path in tables.iterdir():
+                shutil.move(path, folder / path.name)
+            seal(folder, coverage=coverage.as_dict())
+    before = read_current(shop).get("tables")
+    publish(shop, tables=f"{FOLDER}/{name}")
+    for old in (shop / FOLDER).iterdir():
+        if f"{FOLDER}/{old.name}" not in (before, f"{FOLDER}/{name}"):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_whole(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    try:
+        check_seal(folder)
+    except DataError:
+        return False
+    return True

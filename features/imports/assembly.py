@@ -6,7 +6,6 @@ from pathlib import Path
 import duckdb
 
 from features.imports.staging import ATTRIBUTE, Staged, attribute_names, columns_of, rows_of, told
-from features.imports.values import cancelled
 from features.sources import literal, quoted
 from features.tables import CANCELLED, COMPLETED, DUCKDB_TYPES, TABLES
 
@@ -75,13 +74,18 @@ def _customers(staged: Sequence[Staged]) -> str:
 def _lines(staged: Sequence[Staged]) -> str:
     """Every line with signed quantity and unit price; ``amount`` is what it brought, in 1/MONEY.
 
-    A line of quantity 0 keeps what it brought for the order's revenue, but has no unit price.
+    A line of quantity 0 keeps what it brought for the order's revenue, but has no unit price. A cancelled line of an order of which other
+    lines were not cancelled gets quantity 0.
     """
+    by_line = any("orders.status" in each.columns and each.plan.kind == "flat" for each in staged)
+    kept = "NOT (coalesce(is_cancelled, FALSE) AND NOT bool_and(is_cancelled) OVER (PARTITION BY order_id))" if by_line else "TRUE"
+    bought = f"if({kept} OR quantity < 0, quantity, 0)"
     priced = any({"order_lines.price", "order_lines.line_total"} & each.columns for each in staged)
     catalogue = "NULL" if priced else "new_products.price"
     join = "" if priced else "LEFT JOIN new_products USING (product_id)"
     return f"""
-        WITH signed AS (SELECT * REPLACE (if(is_return, -abs(coalesce(quantity, 1)), quantity) AS quantity) FROM all_order_lines),
+        WITH bought AS (SELECT * REPLACE ({bought} AS quantity, if({kept}, line_total, 0) AS line_total) FROM all_order_lines),
+        signed AS (SELECT * REPLACE (if(is_return, -abs(coalesce(quantity, 1)), quantity) AS quantity) FROM bought),
         totals AS (SELECT * REPLACE (if(quantity < 0, -abs(line_total), line_total) AS line_total) FROM signed),
         prices AS (
             SELECT totals.* REPLACE (coalesce(totals.price, line_total / nullif(coalesce(quantity, 1), 0), {catalogue}) AS price) FROM totals {join})
@@ -101,7 +105,7 @@ def _orders(staged: Sequence[Staged], *, cancelled_prefix: str, currency: str) -
             SELECT order_id, min(ordered_at) AS ordered_at, {firsts},
                    coalesce(arg_min(currency, position), nullif({literal(currency)}, '')) AS currency,
                    coalesce(sum(CAST(round(revenue * {MONEY}) AS HUGEINT)) FILTER (derived) / {MONEY}, arg_min(revenue, position)) AS given,
-                   {prefixed} OR coalesce(bool_and({cancelled("status")}), FALSE) AS is_cancelled
+                   {prefixed} OR coalesce(bool_and(is_cancelled), FALSE) AS is_cancelled
             FROM all_orders GROUP BY order_id),
         brought AS (
             SELECT order_id, sum(amount) / {MONEY} AS amount, coalesce(sum(amount) FILTER (amount < 0), 0) / {MONEY} AS paid_back

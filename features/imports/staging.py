@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from features.imports.mapping import CARRIES, SHARED, Plan
-from features.imports.values import Reading, value
+from features.imports.values import Reading, cancelled, value
 from features.sources import quoted
 from features.tables import DUCKDB_TYPES, IMPORT_ONLY, TABLES, Column
 
@@ -24,6 +24,7 @@ class Staged:
     number: int
     plan: Plan
     relation: str
+    reading: Reading
     columns: frozenset[str]
     derives_order_id: bool
 
@@ -46,7 +47,7 @@ def stage(connection: duckdb.DuckDBPyConnection, plan: Plan, *, number: int, rea
         day = "strftime(\"orders.ordered_at\", '%Y-%m-%d')"
         select = f"SELECT *, coalesce(customer_id, 'unknown') || '-' || {day} AS order_id FROM ({select})"
     connection.execute(f"CREATE TABLE {relation} AS {select}")
-    return Staged(number, plan, relation, frozenset(values) | ({"order_id"} if derives else set()), derives)
+    return Staged(number, plan, relation, reading, frozenset(values) | ({"order_id"} if derives else set()), derives)
 
 
 def _with_identity(values: Mapping[str, str], plan: Plan, key: bytes) -> dict[str, str]:
@@ -85,7 +86,8 @@ def rows_of(table: str, staged: Sequence[Staged]) -> str:
     """The rows that all files hold of one canonical table, as SQL.
 
     ``position``, ``home`` (the file is made of such rows, it does not merely carry some of their columns), ``derived`` (the order id is made of
-    customer and day), ``ordered`` (the order's time, if the row has one), all columns of the table, then the attributes as ``attribute NAME``.
+    customer and day), ``ordered`` (the order's time, if the row has one), ``is_cancelled`` (what the row's own status
+    says), all columns of the table, then the attributes as ``attribute NAME``.
     """
     selects = [_select(each, table, attribute_names(table, staged)) for each in staged if table in CARRIES[each.plan.kind]]
     return " UNION ALL ".join(selects) or f"SELECT * FROM ({_nothing(table)}) WHERE FALSE"
@@ -102,13 +104,16 @@ def _select(each: Staged, table: str, attributes: Mapping[str, str]) -> str:
         for name, shown in attributes.items()
     ]
     ordered = '"orders.ordered_at"' if "orders.ordered_at" in each.columns else "CAST(NULL AS TIMESTAMP)"
+    is_cancelled = cancelled('"orders.status"') if "orders.status" in each.columns else "CAST(NULL AS BOOLEAN)"
     home = table == CARRIES[each.plan.kind][0] or (table == "orders" and each.plan.kind == "flat")
-    return f"SELECT position, {home} AS home, {each.derives_order_id} AS derived, {ordered} AS ordered, {', '.join(cells)} FROM {each.relation}"
+    facts = f"{home} AS home, {each.derives_order_id} AS derived, {ordered} AS ordered, {is_cancelled} AS is_cancelled"
+    return f"SELECT position, {facts}, {', '.join(cells)} FROM {each.relation}"
 
 
 def _nothing(table: str) -> str:
     cells = ", ".join(f"{_null(column)} AS {name}" for name, column in columns_of(table).items())
-    return f"SELECT CAST(NULL AS BIGINT) AS position, FALSE AS home, FALSE AS derived, CAST(NULL AS TIMESTAMP) AS ordered, {cells}"
+    facts = "FALSE AS home, FALSE AS derived, CAST(NULL AS TIMESTAMP) AS ordered, FALSE AS is_cancelled"
+    return f"SELECT CAST(NULL AS BIGINT) AS position, {facts}, {cells}"
 
 
 def told(table: str, staged: Sequence[Staged]) -> list[str]:

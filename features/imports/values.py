@@ -211,8 +211,8 @@ def _date_formats(connection: duckdb.DuckDBPyConnection, plan: Plan, field: Fiel
     day = f"CASE WHEN contains({text}, ':') THEN rtrim(left({text}, strpos({text}, ':') - 3), ' T,') ELSE {text} END"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE days AS SELECT {day} AS day, count(*) AS rows FROM {plan.source.relation} GROUP BY 1")
     iso = f"({_year_first('day')} AND TRY_CAST(day AS DATE) IS NOT NULL)"
-    others = int(_one(connection, f"SELECT count(*) FROM days WHERE day IS NOT NULL AND NOT {iso}"))
-    return () if not others else _order_of(connection, plan, field, iso)
+    mostly_iso = f"SELECT coalesce(sum(if({iso}, rows, -rows)), 1) > 0 FROM days WHERE day IS NOT NULL"
+    return () if _one(connection, mostly_iso) else _order_of(connection, plan, field, iso)
 
 
 def _order_of(connection: duckdb.DuckDBPyConnection, plan: Plan, field: Field, iso: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from features.made_up.chance import Flags, Ints, Longs, chances, draw_by_row, po
 from features.made_up.orders import Orders, order_keys
 from features.made_up.people import IRREGULAR, People
 from features.made_up.planted import CROSS_SELL, DAYS, LONG_TAIL, NEW_CATEGORY_OPENED, REPLENISHED, SUBSTITUTES, PlantedPair
+from features.tables import PATH_SEPARATOR
 
 _EVERYDAY_SHARE = 0.3
 _DURABLE_DAYS = 540
@@ -75,7 +76,7 @@ def _categories(rng: np.random.Generator, people: People, orders: Orders, order:
 
 
 def _code(path: str) -> int:
-    return next(code for code, each in enumerate(CATEGORIES) if each.path == path)
+    return CODES[path.rsplit(PATH_SEPARATOR, 1)[-1]]
 
 
 def _love(rng: np.random.Generator, category: NDArray[np.int16], taste: NDArray[np.int8], loves: Flags, person: Ints) -> None:

@@ -8,7 +8,7 @@ import duckdb
 from features.errors import DataError
 from features.imports.mapping import FileKind
 from features.imports.staging import FILE_STRIDE, Staged
-from features.imports.values import cell, value
+from features.imports.values import cell, typed_rows
 from features.sources import literal, quoted
 
 REQUIRED: dict[FileKind, tuple[str, ...]] = {
@@ -51,14 +51,11 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, each: Staged) -> list[str
     read = connection.execute(f"SELECT {', '.join(f'count({quoted(field.name)})' for field in fields)} FROM {typed}").fetchone()
     differing = [field for field, before, after in zip(fields, there or (), read or (), strict=True) if before != after]
     return [
-        f"SELECT {_position(each)}, {literal(field.name)}, 'unreadable' FROM {raw} "
-        f"WHERE {cell(each.plan, field)} IS NOT NULL AND {value(each.plan, field, each.reading)} IS NULL"
+        f"SELECT rowid + {each.number * FILE_STRIDE}, {literal(field.name)}, 'unreadable' "
+        f"FROM ({typed_rows(each.plan, [field], each.reading, others=f', {cell(each.plan, field)} AS written')}) "
+        f"WHERE written IS NOT NULL AND {quoted(field.name)} IS NULL"
         for field in differing
     ]
-
-
-def _position(each: Staged) -> str:
-    return f"rowid + {each.number * FILE_STRIDE}"
 
 
 def _empty(each: Staged) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from features.imports.mapping import CARRIES, SHARED, Plan
-from features.imports.values import Reading, cancelled, value
+from features.imports.values import Reading, cancelled, typed_rows
 from features.sources import quoted
 from features.tables import DUCKDB_TYPES, IMPORT_ONLY, TABLES, Column
 
@@ -36,33 +36,34 @@ def columns_of(table: str) -> dict[str, Column]:
 
 def stage(connection: duckdb.DuckDBPyConnection, plan: Plan, *, number: int, reading: Reading, key: bytes) -> Staged:
     """Write the typed table of a file."""
-    values = {field.name: value(plan, field, reading) for field in plan.fields}
     relation = f"typed_{number}"
     derives = plan.kind in ("flat", "orders") and "order_id" not in plan.names
-    values = _with_identity(values, plan, key)
-    columns = [f"{expression} AS {quoted(name)}" for name, expression in values.items()]
-    columns += [f"{plan.source.cell(column)} AS {quoted(ATTRIBUTE + name)}" for name, column in plan.attributes]
-    select = f"SELECT rowid + {number * FILE_STRIDE} AS position, {', '.join(columns)} FROM {plan.source.relation}"
+    attributes = "".join(f", {plan.source.cell(column)} AS {quoted(ATTRIBUTE + name)}" for name, column in plan.attributes)
+    identity = _identity(plan, key)
+    rest = "".join(f", {expression} AS {quoted(name)}" for name, expression in identity.items())
+    own = ", ".join(quoted(name) for name in ("rowid", *(plan.names & set(identity))))
+    rows = typed_rows(plan, plan.fields, reading, others=attributes)
+    select = f"SELECT rowid + {number * FILE_STRIDE} AS position, * EXCLUDE ({own}){rest} FROM ({rows})"
     if derives:
         day = "strftime(\"orders.ordered_at\", '%Y-%m-%d')"
         select = f"SELECT *, coalesce(customer_id, 'unknown') || '-' || {day} AS order_id FROM ({select})"
     connection.execute(f"CREATE TABLE {relation} AS {select}")
-    return Staged(number, plan, relation, reading, frozenset(values) | ({"order_id"} if derives else set()), derives)
+    return Staged(number, plan, relation, reading, frozenset(plan.names | set(identity) | ({"order_id"} if derives else set())), derives)
 
 
-def _with_identity(values: Mapping[str, str], plan: Plan, key: bytes) -> dict[str, str]:
-    """Replace e-mail addresses as customer ids by their keyed hash, and keep the address as customers.email where the file may carry it."""
-    customer, email = values.get("customer_id"), values.get("customers.email")
-    if customer is None and email is None:
-        return dict(values)
-    hashed = {}
-    if customer is not None:
-        hashed["customer_id"] = f"if(contains({customer}, '@'), {keyed_hash(customer, key)}, {customer})"
-        if plan.kind not in ("events", "order_lines"):
-            hashed["customers.email"] = f"coalesce({email or 'NULL'}, if(contains({customer}, '@'), {customer}, NULL))"
-    if email is not None:
-        hashed["customer_id"] = f"coalesce({hashed.get('customer_id', 'NULL')}, {keyed_hash(email, key)})"
-    return {**values, **hashed}
+def _identity(plan: Plan, key: bytes) -> dict[str, str]:
+    """E-mail addresses as customer ids become their keyed hash; the address is kept as customers.email where the file may carry it."""
+    names = plan.names
+    if not names & {"customer_id", "customers.email"}:
+        return {}
+    email = '"customers.email"' if "customers.email" in names else "NULL"
+    if "customer_id" not in names:
+        return {"customer_id": keyed_hash(email, key)}
+    hashed = f"if(contains(customer_id, '@'), {keyed_hash('customer_id', key)}, customer_id)"
+    if plan.kind in ("events", "order_lines"):
+        return {"customer_id": hashed}
+    address = "if(contains(customer_id, '@'), customer_id, NULL)"
+    return {"customer_id": f"coalesce({hashed}, {keyed_hash(email, key)})", "customers.email": f"coalesce({email}, {address})"}
 
 
 def keyed_hash(text: str, key: bytes) -> str:

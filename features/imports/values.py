@@ -1,5 +1,6 @@
 """Text cells -> numbers, times, flags and ids, as SQL expressions; how a file writes numbers and dates is found out from its values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,7 +8,7 @@ import duckdb
 
 from features.errors import DataError
 from features.imports.mapping import JOINED_BY, Field, Plan
-from features.sources import PARQUET, literal
+from features.sources import PARQUET, literal, quoted
 
 CURRENCY_SIGNS = r"(?i)[\s\x{00A0}\x{202F}£$€¥]|kr\.?|dkk|sek|nok|eur|usd|gbp"
 GROUPED_DOT = r"^[-+]?(\d+|\d{1,3}(,\d{3})+)?(\.\d+)?$"
@@ -80,22 +81,42 @@ def reading_of(connection: duckdb.DuckDBPyConnection, plan: Plan, *, decimal: st
     )
 
 
-def value(plan: Plan, field: Field, reading: Reading) -> str:
-    """The SQL expression of a field's value: NULL where the cell is empty or cannot be read."""
-    text = cell(plan, field)
+def typed_rows(plan: Plan, fields: Sequence[Field], reading: Reading, *, others: str = "") -> str:
+    """The rows of a file as SQL, ``rowid`` and every field under its name: NULL where the cell is empty or cannot be read.
+
+    Each step stands in a query of its own, so that no expression is written, or computed, twice. ``others`` are further columns of the file.
+    """
+    cells = "".join(f", {cell(plan, field)} AS {quoted(field.name)}" for field in fields)
+    parsed = ", ".join(f"{_parsed(field, reading)} AS {quoted(field.name)}" for field in fields)
+    bounded = ", ".join(f"{_bounded(field)} AS {quoted(field.name)}" for field in fields)
+    return f"SELECT * REPLACE ({bounded}) FROM (SELECT * REPLACE ({parsed}) FROM (SELECT rowid{cells}{others} FROM {plan.source.relation}))"
+
+
+def _parsed(field: Field, reading: Reading) -> str:
+    text = quoted(field.name)
     match field.column.kind:
-        case "number":
+        case "number" | "whole":
             return _number(text, reading.decimal)
-        case "whole":
-            return f"CAST(if({_number(text, reading.decimal)} % 1 = 0, {_number(text, reading.decimal)}, NULL) AS INTEGER)"
         case "flag":
             return _flag(text, field.column.name)
-        case "time":
+        case "time" | "date":
             return _time(text, field.name, reading)
-        case "date":
-            return f"CAST({_time(text, field.name, reading)} AS DATE)"
         case "text":
-            return _text(plan, field, reading)
+            return _text(field, reading)
+
+
+def _bounded(field: Field) -> str:
+    value = quoted(field.name)
+    match field.column.kind:
+        case "number":
+            return f"if(abs({value}) < 1e15, {value}, NULL)"
+        case "whole":
+            return f"CAST(if({value} % 1 = 0 AND abs({value}) < 2e9, {value}, NULL) AS INTEGER)"
+        case "time":
+            return _plausible(value)
+        case "date":
+            return f"CAST({_plausible(value)} AS DATE)"
+    return value
 
 
 def cell(plan: Plan, field: Field) -> str:
@@ -119,8 +140,8 @@ def _path(columns: list[str]) -> str:
     return path
 
 
-def _text(plan: Plan, field: Field, reading: Reading) -> str:
-    text = cell(plan, field)
+def _text(field: Field, reading: Reading) -> str:
+    text = quoted(field.name)
     if field.name in reading.from_float:
         return f"left({text}, length({text}) - 2)"
     if field.column.name == "postal_code" or field.column.name == "phone" or field.name.endswith("_id"):
@@ -133,11 +154,9 @@ def _number(text: str, decimal: str) -> str:
     slow = f"regexp_replace({slow}, '^\\((.*)\\)$', '-\\1')"
     if decimal == ".":
         grouped = f"if(regexp_matches({slow}, {literal(GROUPED_DOT)}), TRY_CAST(replace({slow}, ',', '') AS DOUBLE), NULL)"
-        number = f"coalesce(TRY_CAST({text} AS DOUBLE), {grouped})"
-    else:
-        grouped = f"if(regexp_matches({slow}, {literal(GROUPED_COMMA)}), TRY_CAST(replace(replace({slow}, '.', ''), ',', '.') AS DOUBLE), NULL)"
-        number = f"coalesce(if(contains({text}, '.'), NULL, TRY_CAST(replace({text}, ',', '.') AS DOUBLE)), {grouped})"
-    return f"(CASE WHEN abs({number}) < 1e15 THEN {number} END)"
+        return f"coalesce(TRY_CAST({text} AS DOUBLE), {grouped})"
+    grouped = f"if(regexp_matches({slow}, {literal(GROUPED_COMMA)}), TRY_CAST(replace(replace({slow}, '.', ''), ',', '.') AS DOUBLE), NULL)"
+    return f"coalesce(if(contains({text}, '.'), NULL, TRY_CAST(replace({text}, ',', '.') AS DOUBLE)), {grouped})"
 
 
 def _flag(text: str, name: str) -> str:
@@ -162,7 +181,11 @@ def _time(text: str, name: str, reading: Reading) -> str:
     if name in reading.aware:
         instant = f"TRY_CAST(regexp_replace({text}, '\\s*([+-]\\d\\d):?(\\d\\d)$', '\\1:\\2') AS TIMESTAMPTZ)"
         time = f"if({_is_aware(text)}, timezone({literal(reading.timezone)}, {instant}), {time})"
-    return f"(CASE WHEN {time} >= TIMESTAMP '{EARLIEST}' AND {time} < TIMESTAMP '{LATEST}' THEN {time} END)"
+    return time
+
+
+def _plausible(time: str) -> str:
+    return f"if({time} >= TIMESTAMP '{EARLIEST}' AND {time} < TIMESTAMP '{LATEST}', {time}, NULL)"
 
 
 def _year_first(text: str) -> str:
@@ -217,7 +240,7 @@ def _date_formats(connection: duckdb.DuckDBPyConnection, plan: Plan, field: Fiel
 
 def _order_of(connection: duckdb.DuckDBPyConnection, plan: Plan, field: Field, iso: str) -> tuple[str, ...]:
     tried = {order: f"TRY_STRPTIME(day, [{', '.join(literal(each) for each in formats)}])" for order, formats in ORDERS.items()}
-    sums = ", ".join(f"coalesce(sum(rows) FILTER ({each} BETWEEN TIMESTAMP '{EARLIEST}' AND TIMESTAMP '{LATEST}'), 0)" for each in tried.values())
+    sums = ", ".join(f"coalesce(sum(rows) FILTER ({_plausible(each)} IS NOT NULL), 0)" for each in tried.values())
     rest = f"FROM days WHERE day IS NOT NULL AND NOT {iso}"
     counts = dict(zip(tried, connection.execute(f"SELECT {sums} {rest}").fetchone() or (), strict=True))
     best = max(counts.values())
@@ -231,12 +254,9 @@ def _order_of(connection: duckdb.DuckDBPyConnection, plan: Plan, field: Field, i
             "say how they are written with --date-format %d/%m/%Y or --date-format %m/%d/%Y"
         )
     order = next(order for order in tried if counts[order] == best)
-    used = [each for each in ORDERS[order] if _one(connection, f"SELECT count(*) {rest} AND {_plausible(each)}")]
+    strptime = {each: f"TRY_STRPTIME(day, {literal(each)})" for each in ORDERS[order]}
+    used = [each for each, day in strptime.items() if _one(connection, f"SELECT count(*) {rest} AND {_plausible(day)} IS NOT NULL")]
     return tuple(each + time for each in used for time in TIMES)
-
-
-def _plausible(date_format: str) -> str:
-    return f"TRY_STRPTIME(day, {literal(date_format)}) BETWEEN TIMESTAMP '{EARLIEST}' AND TIMESTAMP '{LATEST}'"
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> int:

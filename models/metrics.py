@@ -1,0 +1,303 @@
+"""Scores and outcomes become measures: how well buyers rank first, and how true probabilities are.
+
+Within one product set scores and outcomes are vectors over customers, sorted by customer id. Ties: average precision and AUC count tied customers
+as one group, everything about "the first n" takes them in the order of the vector. A measure that has no meaning (no buyer at all) is NaN.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csc_matrix, csr_matrix
+
+Floats = NDArray[np.float64]
+Outcome = csr_matrix | NDArray[np.bool_]
+MIN_BUYERS = 10
+"""A product set is measured when so many customers bought from it; from fewer, its figures are chance."""
+MIN_NEW = 5
+"""The same among customers who had never bought from the set before."""
+MEASURES = ("ap", "rp", "lift_1", "lift_5", "recall_1", "recall_5", "recall_10", "lift_quality", "auc")
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Customers from the highest score to the lowest: whether each bought (``hits``), and where groups of equal scores end (``ends``)."""
+
+    hits: Floats
+    ends: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, scores: ArrayLike, outcome: ArrayLike) -> Self:
+        """The ranking by ``scores``; ties keep their order. Raises ValueError for unequal lengths, no customers or a score that is no number."""
+        values, bought = np.asarray(scores), np.asarray(outcome, dtype=bool)
+        if values.ndim != 1 or values.shape != bought.shape or not len(values):
+            raise ValueError(f"scores and outcome must be two vectors of one length of at least 1, got {values.shape} and {bought.shape}")
+        if np.isnan(values).any():
+            raise ValueError("a score is not a number")
+        order = order_of(values)
+        return cls.of_sorted(values[order], bought[order])
+
+    @classmethod
+    def of_sorted(cls, scores: NDArray[Any], outcome: NDArray[np.bool_]) -> Self:
+        """The same of vectors that already run from the highest score to the lowest."""
+        return cls(outcome.astype(np.float64), ends_of(scores))
+
+    @property
+    def buyers(self) -> float:
+        """How many bought."""
+        return float(self.hits.sum())
+
+    def top(self, share: float) -> int:
+        """The first ``share`` of all customers, rounded down, at least one."""
+        return max(1, int(len(self.hits) * share + 1e-9))
+
+    def average_precision(self) -> float:
+        """See ``average_precision``."""
+        return _average_precision(np.cumsum(self.hits)[self.ends], self.ends + 1.0)
+
+    def r_precision(self) -> float:
+        """See ``r_precision``."""
+        return self.hits[: int(self.buyers)].sum() / self.buyers if self.buyers else np.nan
+
+    def recall(self, share: float) -> float:
+        """See ``recall_at``."""
+        return self.hits[: self.top(share)].sum() / self.buyers if self.buyers else np.nan
+
+    def lift(self, share: float) -> float:
+        """See ``lift``."""
+        return self.recall(share) * len(self.hits) / self.top(share)
+
+    def lift_quality(self) -> float:
+        """See ``lift_quality``."""
+        if not 0 < self.buyers < len(self.hits):
+            return np.nan
+        sizes = np.arange(1, len(self.hits) + 1)
+        scale = len(self.hits) / self.buyers
+        mean_lift = (np.cumsum(self.hits) / sizes).mean() * scale
+        perfect = (np.minimum(sizes, self.buyers) / sizes).mean() * scale
+        return float(100 * (mean_lift - 1) / (perfect - 1))
+
+    def auc(self) -> float:
+        """See ``auc``."""
+        hits = np.diff(np.cumsum(self.hits)[self.ends], prepend=0.0)
+        misses = np.diff(self.ends + 1.0, prepend=0.0) - hits
+        below = misses.sum() - np.cumsum(misses) + misses / 2
+        pairs = hits.sum() * misses.sum()
+        return float((hits * below).sum() / pairs) if pairs else np.nan
+
+    def measures(self) -> tuple[float, ...]:
+        """All ``MEASURES``, in their order."""
+        recalls = [self.recall(share) for share in (0.01, 0.05, 0.1)]
+        lifts = [self.lift(share) for share in (0.01, 0.05)]
+        return (self.average_precision(), self.r_precision(), *lifts, *recalls, self.lift_quality(), self.auc())
+
+
+def average_precision(scores: ArrayLike, outcome: ArrayLike) -> float:
+    """The mean over buyers of the share of buyers among all who score at least as high; equal to scikit-learn's.
+
+    >>> average_precision([3, 2, 1], [True, False, True])
+    0.8333333333333333
+    >>> average_precision([1, 1, 1, 1], [True, False, False, False])
+    0.25
+    """
+    return Ranked.of(scores, outcome).average_precision()
+
+
+def r_precision(scores: ArrayLike, outcome: ArrayLike) -> float:
+    """The share of buyers among the first n, n being the number of buyers.
+
+    >>> float(r_precision([4, 3, 2, 1], [True, False, True, False]))
+    0.5
+    """
+    return Ranked.of(scores, outcome).r_precision()
+
+
+def lift(scores: ArrayLike, outcome: ArrayLike, *, share: float) -> float:
+    """The purchase rate of the first ``share`` of customers (rounded down, at least one) over that of all.
+
+    >>> float(lift([4, 3, 2, 1], [True, False, False, False], share=0.5))
+    2.0
+    """
+    return Ranked.of(scores, outcome).lift(share)
+
+
+def recall_at(scores: ArrayLike, outcome: ArrayLike, *, share: float) -> float:
+    """The share of all buyers that is found in the first ``share`` of customers (rounded down, at least one).
+
+    >>> float(recall_at([4, 3, 2, 1], [True, False, False, True], share=0.25))
+    0.5
+    """
+    return Ranked.of(scores, outcome).recall(share)
+
+
+def lift_quality(scores: ArrayLike, outcome: ArrayLike) -> float:
+    """The mean lift over all audience sizes, on a scale where random is 0 and perfect 100 (Braze's Lift Quality: 60 excellent, 40 good, 20 fair).
+
+    >>> lift_quality([4, 3, 2, 1], [True, False, False, False])
+    100.0
+    """
+    return Ranked.of(scores, outcome).lift_quality()
+
+
+def auc(scores: ArrayLike, outcome: ArrayLike) -> float:
+    """How often a buyer scores above one who did not buy; ties count half.
+
+    >>> auc([3, 2, 2, 1], [True, True, False, False])
+    0.875
+    """
+    return Ranked.of(scores, outcome).auc()
+
+
+def log_loss(probabilities: ArrayLike, outcome: ArrayLike) -> float:
+    """The mean of -log of the probability given to what happened; probabilities are kept 1e-7 away from 0 and 1.
+
+    >>> round(log_loss([0.5, 0.5], [True, False]), 4)
+    0.6931
+    """
+    given = np.clip(np.asarray(probabilities, np.float64), 1e-7, 1 - 1e-7)
+    return float(-np.log(np.where(dense(outcome), given, 1 - given)).mean())
+
+
+def level(probabilities: ArrayLike, outcome: ArrayLike | csr_matrix) -> float:
+    """Expected over real buyers: 1 is right, below 1 too few were expected.
+
+    >>> level([0.5, 0.25, 0.25], [True, True, False])
+    0.5
+    """
+    happened = float(outcome.sum() if isinstance(outcome, csr_matrix) else np.sum(np.asarray(outcome)))
+    return float(np.sum(np.asarray(probabilities), dtype=np.float64)) / happened if happened else np.nan
+
+
+def calibration_table(probabilities: ArrayLike, outcome: ArrayLike | csr_matrix, *, bins: int = 20) -> pd.DataFrame:
+    """What was predicted and what came true in ``bins`` of equal count, from the lowest probabilities to the highest.
+
+    A row per bin: ``pairs``, ``lowest``, ``predicted`` and ``real`` (means), ``ratio`` (predicted / real; NaN where nobody bought).
+
+    >>> calibration_table([0.1, 0.1, 0.8, 0.6], [False, False, True, True], bins=2)[["pairs", "predicted", "real"]].values.tolist()
+    [[2.0, 0.1, 0.0], [2.0, 0.7, 1.0]]
+    """
+    given, real = np.asarray(probabilities, np.float64).ravel(), dense(outcome).ravel()
+    order = np.argsort(given, kind="stable")
+    starts = np.linspace(0, len(order), min(bins, len(order)) + 1).astype(np.intp)[:-1]
+    pairs = np.diff(np.append(starts, len(order)))
+    predicted = np.add.reduceat(given[order], starts) / pairs
+    happened = np.add.reduceat(real[order].astype(np.float64), starts) / pairs
+    ratio = np.divide(predicted, happened, out=np.full(len(starts), np.nan), where=happened > 0)
+    return pd.DataFrame({"pairs": pairs, "lowest": given[order][starts], "predicted": predicted, "real": happened, "ratio": ratio})
+
+
+def calibration_error(probabilities: ArrayLike, outcome: ArrayLike | csr_matrix, *, bins: int = 20) -> float:
+    """The mean distance between predicted and real over ``bins`` of equal count.
+
+    >>> round(calibration_error([0.1, 0.1, 0.8, 0.6], [False, False, True, True], bins=2), 4)
+    0.2
+    """
+    table = calibration_table(probabilities, outcome, bins=bins)
+    return float((table["predicted"] - table["real"]).abs().mean())
+
+
+def gain_curve(scores: ArrayLike, outcome: ArrayLike, *, points: int = 100) -> pd.DataFrame:
+    """How many of the buyers an audience of each size catches: ``share`` of customers, ``size``, ``gain``, ``perfect`` gain, ``lift``.
+
+    A row for each of ``points`` equal steps (fewer when there are fewer customers), after one for nobody.
+
+    >>> gain_curve([4, 3, 2, 1], [True, False, True, False], points=2)[["size", "gain", "perfect"]].values.tolist()
+    [[0.0, 0.0, 0.0], [2.0, 0.5, 1.0], [4.0, 1.0, 1.0]]
+    """
+    ranked = Ranked.of(scores, outcome)
+    found = np.concatenate([[0.0], np.cumsum(ranked.hits)])
+    sizes = np.unique(np.linspace(0, len(ranked.hits), points + 1).astype(np.intp))
+    share = sizes / len(ranked.hits)
+    gain = found[sizes] / ranked.buyers if ranked.buyers else np.full(len(sizes), np.nan)
+    perfect = np.minimum(sizes / ranked.buyers, 1.0) if ranked.buyers else gain
+    return pd.DataFrame({"share": share, "size": sizes, "gain": gain, "perfect": perfect, "lift": gain / np.where(share > 0, share, np.nan)})
+
+
+def capture_sizes(scores: ArrayLike, outcome: ArrayLike, *, shares: Sequence[float] = (0.5, 0.7, 0.9)) -> dict[float, int]:
+    """How many customers, best first, it takes to catch each share of the buyers; 0 when nobody bought.
+
+    >>> capture_sizes([4, 3, 2, 1], [True, False, True, False])
+    {0.5: 1, 0.7: 3, 0.9: 3}
+    """
+    found = np.cumsum(Ranked.of(scores, outcome).hits)
+    return {share: int(np.searchsorted(found, share * found[-1] - 1e-9)) + 1 if found[-1] else 0 for share in shares}
+
+
+def by_set(
+    probabilities: NDArray[np.floating], outcome: Outcome, bought: Outcome, *, min_buyers: int = MIN_BUYERS, min_new: int = MIN_NEW
+) -> pd.DataFrame:
+    """All measures of every product set (matrices customers x sets): a row per set, in order.
+
+    Columns: ``buyers``, ``new_buyers``, ``expected`` (sum of the scores; means something for probabilities only), ``MEASURES`` and the same as
+    ``new_...`` among customers who had not ``bought`` from the set before. Sets with fewer than ``min_buyers`` buyers have NaN for all measures,
+    those with fewer than ``min_new`` new buyers for the new ones. Raises ValueError for shapes that differ or a score that is no number.
+    """
+    if not probabilities.shape == outcome.shape == bought.shape:
+        raise ValueError(f"shapes differ: {probabilities.shape}, {outcome.shape}, {bought.shape}")
+    if np.isnan(probabilities).any():
+        raise ValueError("a score is not a number")
+    outcomes, past = csc_matrix(outcome, dtype=bool), csc_matrix(bought, dtype=bool)
+    rows = [
+        _of_one_set(np.ascontiguousarray(probabilities[:, i]), _column(outcomes, i), _column(past, i), min_buyers=min_buyers, min_new=min_new)
+        for i in range(probabilities.shape[1])
+    ]
+    names = ["buyers", "new_buyers", "expected", *MEASURES, *(f"new_{name}" for name in MEASURES)]
+    return pd.DataFrame(rows, columns=names).astype({"buyers": int, "new_buyers": int})
+
+
+def summary(table: pd.DataFrame) -> dict[str, float]:
+    """The means of ``by_set`` over its measured sets, with how many they are (``sets``, ``new_sets``), all buyers and all expected.
+
+    >>> table = by_set(np.array([[0.9], [0.1], [0.2]]), np.array([[True], [False], [False]]), np.zeros((3, 1), bool), min_buyers=1, min_new=1)
+    >>> found = summary(table)
+    >>> found["sets"], found["ap"], found["new_ap"], found["lift_1"]
+    (1.0, 1.0, 1.0, 3.0)
+    """
+    measured = {"sets": float(table["ap"].notna().sum()), "new_sets": float(table["new_ap"].notna().sum())}
+    totals = {name: float(table[name].sum()) for name in ("buyers", "new_buyers", "expected")}
+    return {**measured, **totals, **{f"{new}{name}": float(table[f"{new}{name}"].mean()) for new in ("", "new_") for name in MEASURES}}
+
+
+def _of_one_set(
+    scores: NDArray[np.floating], outcome: NDArray[np.bool_], bought: NDArray[np.bool_], *, min_buyers: int, min_new: int
+) -> tuple[float, ...]:
+    unknown = (np.nan,) * len(MEASURES)
+    facts = (outcome.sum(), (outcome & ~bought).sum(), scores.sum(dtype=np.float64))
+    if facts[0] < min_buyers:
+        return (*facts, *unknown, *unknown)
+    order = order_of(scores)
+    everyone = Ranked.of_sorted(scores[order], outcome[order])
+    if facts[1] < min_new:
+        return (*facts, *everyone.measures(), *unknown)
+    new = order[~bought[order]]
+    return (*facts, *everyone.measures(), *Ranked.of_sorted(scores[new], outcome[new]).measures())
+
+
+def _average_precision(found: NDArray[np.floating], looked_at: NDArray[np.floating]) -> float:
+    hits = np.diff(found, prepend=0.0)
+    return float((hits * found / looked_at).sum() / found[-1]) if found[-1] else np.nan
+
+
+def order_of(scores: NDArray[Any]) -> NDArray[np.intp]:
+    """The positions from the highest score to the lowest; ties keep their order."""
+    return np.asarray(np.argsort(-scores.astype(np.float64, copy=False), kind="stable"))
+
+
+def ends_of(scores: NDArray[Any]) -> NDArray[np.intp]:
+    """Where each group of equal scores ends, in scores that run downwards."""
+    return np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
+
+
+def _column(matrix: csc_matrix, place: int) -> NDArray[np.bool_]:
+    column = np.zeros(matrix.shape[0], dtype=bool)
+    entries = slice(matrix.indptr[place], matrix.indptr[place + 1])
+    column[matrix.indices[entries]] = matrix.data[entries]
+    return column
+
+
+def dense(outcome: ArrayLike | csr_matrix) -> NDArray[np.bool_]:
+    """Outcomes as a plain bool array."""
+    return np.asarray(outcome.toarray() if isinstance(outcome, csr_matrix) else outcome, dtype=bool)

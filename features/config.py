@@ -71,6 +71,16 @@ class ImportSection(_Section):
     )
     format: str = Field(default="", description="A named export format whose columns are known. Empty: none.")
 
+    @field_validator("map", mode="before")
+    @classmethod
+    def _with_table(cls, value: object) -> object:
+        """TOML reads ``products.price = "UVP"`` as a table of its own."""
+        if not isinstance(value, dict):
+            return value
+        tables = {name: inner for name, inner in value.items() if isinstance(inner, dict)}
+        named = {f"{table}.{name}": columns for table, inner in tables.items() for name, columns in inner.items()}
+        return {**{name: columns for name, columns in value.items() if name not in tables}, **named}
+
     @field_validator("map")
     @classmethod
     def _known_columns(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

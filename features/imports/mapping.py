@@ -151,13 +151,13 @@ def _columns(table: str) -> tuple[Column, ...]:
 
 
 def _fields(source: Source, kind: FileKind, mapping: FileMap) -> Iterable[Field]:
-    seen: set[str] = set()
+    seen = set(AMBIGUOUS) if kind in ("flat", "orders") else set()
     mapped = {column for table in CARRIES[kind] for each in _columns(table) for column in _mapped(source, table, each.name, mapping, seen=set())}
     for table in CARRIES[kind]:
         for column in _columns(table):
             name = column.name if column.name in SHARED else f"{table}.{column.name}"
             columns = _mapped(source, table, column.name, mapping, seen=seen)
-            if not columns and column.name not in seen and not (column.name in AMBIGUOUS and kind in ("flat", "orders")):
+            if not columns and column.name not in seen:
                 columns = tuple(each for each in _same_name(source, column.name) if each not in mapped)
             if columns and name not in seen:
                 _check_joinable(column, columns)

@@ -1,0 +1,272 @@
+"""Bad input gets one clear message and changes nothing; on request the lines to blame are left out and written aside."""
+
+import csv
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from features.config import Config, ShopSection, parse_map, with_import
+from features.coverage import Coverage
+from features.errors import DataError, Refused
+from features.files import check_seal, locked, read_current
+from features.imports import import_files
+
+TODAY = date(2024, 6, 1)
+FLAT = "order_id,customer_id,ordered_at,product_id,quantity,price\n"
+TWO = "1,ann,2024-01-02,tent,1,100\n2,bob,2024-01-03,rope,2,7.5\n"
+
+Run = Callable[..., Coverage]
+
+
+def state(shop: Path) -> dict[str, bytes]:
+    """Every file of a shop folder but the exports and the lock."""
+    files = [path for path in shop.rglob("*") if path.is_file() and "exports" not in path.parts and path.name != ".lock"]
+    return {str(path.relative_to(shop)): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Write files and import them into one shop."""
+
+    def run(
+        files: Mapping[str, str | bytes], *pairs: str, shop: Mapping[str, object] | None = None, skip_bad_lines: bool = False, **options: object
+    ) -> Coverage:
+        (tmp_path / "exports").mkdir(exist_ok=True)
+        for name, content in files.items():
+            (tmp_path / "exports" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        config = with_import(Config(shop=ShopSection.model_validate(shop or {})), map=parse_map(pairs), **options)
+        paths = [tmp_path / "exports" / name for name in files]
+        return import_files(tmp_path, paths, config=config, today=TODAY, skip_bad_lines=skip_bad_lines)
+
+    return run
+
+
+ORDERS = "order_id,customer_id,ordered_at,revenue\n1,ann,2024-01-02,5\n2,bob,2024-01-03,6\n"
+REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[str], str]] = {
+    "empty file": ({"o.csv": ""}, [], "o.csv: the file is empty"),
+    "no rows": ({"o.csv": FLAT}, [], "o.csv: the file has columns but no rows"),
+    "no names": ({"o.csv": ",,\n1,2,3\n"}, [], "o.csv: the first line must name the columns"),
+    "no text": ({"o.csv": b"\x00\x01\x02\x00"}, [], "o.csv: this is no text file"),
+    "spreadsheet": ({"o.xlsx": b"PK"}, [], "o.xlsx: this is a spreadsheet; save it as CSV"),
+    "no Parquet": ({"o.parquet": b"PAR1 but no more"}, [], "o.parquet: this is no readable Parquet file"),
+    "no JSON lines": (
+        {"o.jsonl": '{"customer_id": "a", "ordered_at": "2024-01-01"}\n{"cust\n'},
+        [],
+        "o.jsonl, line 2: each line must be one JSON object",
+    ),
+    "misspelt column": ({"o.csv": FLAT + TWO}, ["quantity=Quantty"], "quantity=Quantty: no file has a column 'Quantty', did you mean 'quantity'?"),
+    "columns of two files": (
+        {"o.csv": FLAT + TWO, "p.csv": "product_id,a\np,1\n", "q.csv": "product_id,b\np,2\n"},
+        ["category=a,b"],
+        "category=a,b: these columns are not all in one file",
+    ),
+    "several numbers": ({"o.csv": FLAT + TWO}, ["price=price,quantity"], "price=price,quantity: a number is made of one column"),
+    "map nobody takes": ({"o.csv": FLAT + TWO}, ["event=price"], "event=price: no file takes 'event' (o.csv holds order lines with their orders)"),
+    "created_at of whom": (
+        {"o.csv": FLAT.strip() + ",c\n1,a,2024-01-01,p,1,1,2\n"},
+        ["created_at=c"],
+        "say whose, customers.created_at or products.created_at",
+    ),
+    "unknown file": ({"o.csv": "x,y\n1,2\n"}, [], "o.csv: no column is an order date (ordered_at), a product_id or a customer_id"),
+    "no order date": ({"o.csv": "order_id,customer_id,when\n1,a,2\n"}, [], "orders need 'ordered_at'; name its column with --map ordered_at=..."),
+    "no customer": ({"o.csv": "ordered_at,revenue\n2024-01-01,2\n"}, [], "orders need 'customer_id'"),
+    "no orders": ({"c.csv": "customer_id\na\nb\n"}, [], "none of the files holds orders"),
+    "one customer": (
+        {"o.csv": FLAT + TWO.replace("bob", "ann")},
+        [],
+        "all 2 orders belong to one customer; is customer_id mapped to the right column?",
+    ),
+    "nobody": ({"o.csv": FLAT + "1,,2024-01-01,p,1,1\n"}, [], "no order has a customer"),
+    "same file twice": ({"a.csv": FLAT + TWO, "b.csv": FLAT + TWO}, [], "has the same content as"),
+    "day or month": ({"o.csv": FLAT + TWO.replace("2024-01-0", "02/01/202")}, [], "can be read day first and month first; say how they are written"),
+    "decimal sign": ({"o.csv": (FLAT + TWO).replace(",", ";").replace("7.5", "7,500")}, [], "is '1,234' one thousand or one and a bit?"),
+    "currencies": (
+        {"o.csv": ORDERS.replace("revenue", "revenue,currency").replace(",5", ",5,EUR").replace(",6", ",6,DKK")},
+        [],
+        "2 currencies (DKK 1, EUR 1)",
+    ),
+    "order totals": (
+        {"o.csv": FLAT.replace("price", "revenue") + "1,ann,2024-01-02,p,1,5\n1,ann,2024-01-02,q,1,6\n2,bob,2024-01-02,q,1,6\n"},
+        [],
+        "revenue is the whole order's, but differs between the lines of order '1'; map what each line brought as line_total",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_one_message_and_nothing_changes(run: Run, tmp_path: Path, case: str) -> None:
+    files, pairs, message = REFUSED[case]
+    with pytest.raises(DataError) as error:
+        run(files, *pairs)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert state(tmp_path) == {}
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere.csv: there is no such file"):
+        import_files(tmp_path, [tmp_path / "nowhere.csv"], config=Config())
+
+
+PROBLEMS: dict[str, tuple[Mapping[str, str], str]] = {
+    "quantity": ({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,two,1\n"}, "o.csv, line 4: 'quantity' must be a number, got 'two'"),
+    "endless price": ({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,inf\n"}, "o.csv, line 4: 'price' must be a number, got 'inf'"),
+    "date": ({"o.csv": FLAT + TWO + "3,ann,2024-02-30,p,1,1\n"}, "o.csv, line 4: 'ordered_at' must be a date, got '2024-02-30'"),
+    "date written otherwise": ({"o.csv": FLAT + TWO + "3,ann,03.02.2024,p,1,1\n"}, "o.csv, line 4: 'ordered_at' must be a date, got '03.02.2024'"),
+    "short year": ({"o.csv": FLAT + TWO + "3,ann,0024-02-03,p,1,1\n"}, "o.csv, line 4: 'ordered_at' must be a date, got '0024-02-03'"),
+    "no date": ({"o.csv": FLAT + TWO + "3,ann,,p,1,1\n"}, "o.csv, line 4: 'ordered_at' must not be empty"),
+    "no order": ({"o.csv": FLAT + TWO + ",ann,2024-01-02,p,1,1\n"}, "o.csv, line 4: 'order_id' must not be empty"),
+    "future": ({"o.csv": FLAT + TWO + "3,ann,2024-06-03 00:00,p,1,1\n"}, "o.csv, line 4: 'ordered_at' is in the future, got '2024-06-03 00:00'"),
+    "flag": (
+        {"o.csv": FLAT + TWO, "c.csv": "customer_id,consent_email\nann,maybe\n"},
+        "c.csv, line 2: 'consent_email' must be yes or no, got 'maybe'",
+    ),
+    "whole": (
+        {"o.csv": FLAT.strip() + ",line_no\n" + "1,ann,2024-01-02,p,1,1,1.5\n2,ann,2024-01-02,p,1,1,1\n3,bob,2024-01-02,p,1,1,1\n"},
+        "o.csv, line 2: 'line_no' must be a whole number, got '1.5'",
+    ),
+    "birth date": ({"o.csv": FLAT + TWO, "c.csv": "customer_id,birth_date\nann,secret\n"}, "c.csv, line 2: 'birth_date' must be a date\n"),
+    "more cells": ({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,1,1\n"}, "o.csv, line 4: the line has more cells than the first line names"),
+    "fewer cells": ({"o.csv": FLAT + TWO + "3,ann\n"}, "o.csv, line 4: the line has fewer cells than the first line names"),
+    "open quote": ({"o.csv": FLAT + TWO + '3,ann,2024-01-02,"p,1,1\n'}, "o.csv, line 4: the line has a quote that never ends"),
+    "line breaks in cells": (
+        {"o.csv": FLAT + '0,ann,2024-01-02,"a\nb",1,1\n\n' + TWO + "3,ann,x,p,1,1\n"},
+        "o.csv, line 7: 'ordered_at' must be a date",
+    ),
+    "unknown order": ({"o.csv": ORDERS, "l.csv": "order_id,product_id\n1,p\n9,p\n"}, "l.csv, line 3: no file holds the order '9'"),
+    "line twice": (
+        {"o.csv": ORDERS, "l.csv": "order_id,line_no,product_id\n1,1,p\n1,1,q\n"},
+        "l.csv, line 3: 'line_no' '1' stands in this order a second time",
+    ),
+    "order twice": ({"o.csv": ORDERS + "1,bob,2024-01-02,5\n"}, "o.csv, line 4: the order '1' stands here a second time, with other values"),
+    "overlap": (
+        {"a.csv": FLAT + TWO, "b.csv": FLAT + "2,bob,2024-01-03,rope,2,7.5\n3,bob,2024-01-03,p,1,1\n"},
+        "b.csv, line 2: this row stands in an earlier",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_a_line_to_blame_is_named_and_nothing_changes(run: Run, tmp_path: Path, case: str) -> None:
+    files, message = PROBLEMS[case]
+    with pytest.raises(DataError) as error:
+        run(files)
+    assert message in str(error.value)
+    assert "1 problem (" in str(error.value)
+    assert "nothing was imported" in str(error.value)
+    assert state(tmp_path) == {}
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_a_line_to_blame_is_left_out_on_request_and_written_aside(run: Run, tmp_path: Path, case: str) -> None:
+    files, message = PROBLEMS[case]
+    coverage = run(files, skip_bad_lines=True)
+    aside = tmp_path / "imports" / f"{coverage.import_id}-skipped.csv"
+    rows = list(csv.DictReader(aside.open(encoding="utf-8")))
+    named, _, line = message.split(":")[0].partition(", line ")
+    assert [(row["file"], row["line"]) for row in rows] == [(named, line)]
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
+    assert coverage.skipped == 1
+    assert "skipped lines" in coverage.text()
+
+
+def test_all_problems_are_counted_and_ten_are_shown(run: Run) -> None:
+    rows = "".join(f"{number},ann,2024-01-02,p,many,{'dear' if number % 2 else 1}\n" for number in range(10, 30))
+    with pytest.raises(DataError) as error:
+        run({"o.csv": FLAT + TWO + rows})
+    lines = str(error.value).splitlines()
+    assert len([line for line in lines if line.startswith("o.csv, line ")]) == 10
+    assert lines[0] == "o.csv, line 4: 'quantity' must be a number, got 'many'"
+    assert lines[10:12] == ["... and 20 more", "30 problems (o.csv: price 10, o.csv: quantity 20); nothing was imported."]
+
+
+def test_a_mapped_column_is_named_as_in_the_file(run: Run) -> None:
+    with pytest.raises(DataError, match=r"o.csv, line 4: 'Qty' \(quantity\) must be a number, got 'two'"):
+        run({"o.csv": FLAT.replace("quantity", "Qty") + TWO + "3,ann,2024-01-02,p,two,1\n"}, "quantity=Qty")
+
+
+def test_no_message_shows_an_e_mail_address(run: Run) -> None:
+    orders = ORDERS.replace("1,ann", "x@y.dk,ann")
+    with pytest.raises(DataError) as error:
+        run({"o.csv": orders + "x@y.dk,bob,2024-01-05,1\n3,bob,a@b.dk,1\n"})
+    assert "@" not in str(error.value)
+
+
+def test_lines_of_an_order_left_out_are_left_out_too(run: Run) -> None:
+    files = {"o.csv": ORDERS + "3,bob,never,1\n", "l.csv": "order_id,product_id\n1,p\n3,p\n3,q\n"}
+    with pytest.raises(DataError, match=r"1 problem \(o.csv: ordered_at 1\)"):
+        run(files)
+    coverage = run(files, skip_bad_lines=True)
+    assert (coverage.orders, coverage.lines, coverage.skipped) == (2, 1, 3)
+
+
+def test_another_currency_is_a_line_to_blame_once_the_shop_states_its_own(run: Run) -> None:
+    orders = ORDERS.replace("revenue", "revenue,currency").replace(",5", ",5,EUR").replace(",6", ",6,eur") + "3,bob,2024-01-03,1,DKK\n"
+    with pytest.raises(DataError, match=r"o.csv, line 4: 'currency' is not the shop's currency, got 'DKK'"):
+        run({"o.csv": orders}, shop={"currency": "EUR"})
+    assert run({"o.csv": orders}, shop={"currency": "EUR"}, skip_bad_lines=True).orders == 2
+
+
+def test_the_same_order_twice_with_the_same_values_is_one_order(run: Run) -> None:
+    assert run({"o.csv": ORDERS + "1,ann,2024-01-02,5\n"}).orders == 2
+
+
+def test_a_refusal_leaves_the_published_state(run: Run, tmp_path: Path) -> None:
+    run({"o.csv": FLAT + TWO})
+    before = state(tmp_path)
+    with pytest.raises(DataError):
+        run({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,two,1\n"})
+    assert state(tmp_path) == before
+
+
+def test_a_full_disk_leaves_the_published_state(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run({"o.csv": FLAT + TWO})
+    before = state(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("features.imports.write_tables", full)
+    with pytest.raises(DataError, match="the disk is full; nothing was changed"):
+        run({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,1\n"})
+    assert state(tmp_path) == before
+
+
+def test_one_import_at_a_time(run: Run, tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(Refused, match="another whobuys run is writing"):
+        run({"o.csv": FLAT + TWO})
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    import features.imports as imports, features.files as files
+    from features.config import Config
+    shop, step = Path(sys.argv[1]), sys.argv[2]
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+    setattr(files if step == "_sync" else imports, step, die)
+    imports.import_files(shop, [shop / "more.csv"], config=Config())
+"""
+
+
+@pytest.mark.parametrize("step", ["plan_files", "write_tables", "coverage_of", "seal", "publish", "_sync"])
+def test_a_kill_at_any_step_leaves_the_published_state_and_the_next_import_works(run: Run, tmp_path: Path, step: str) -> None:
+    run({"o.csv": FLAT + TWO})
+    current = read_current(tmp_path)
+    (tmp_path / "more.csv").write_text(FLAT + TWO + "3,ann,2024-01-02,p,1,1\n")
+    script = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), step]
+    assert subprocess.run(script, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False).returncode == -signal.SIGKILL
+    assert read_current(tmp_path) == current
+    check_seal(tmp_path / current["tables"])
+    assert run({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,1\n"}).orders == 3
+    assert not list(tmp_path.glob(".import-*"))

@@ -1,0 +1,108 @@
+"""whobuys.toml in, Config out; what is wrong in it is named with the nearest known key."""
+
+from pathlib import Path
+
+import pytest
+
+from features.config import SECTIONS, Config, load_config, parse_map, template, with_import
+from features.errors import DataError, UsageError
+
+
+def written(shop: Path, text: str) -> Path:
+    """A shop folder with this whobuys.toml."""
+    (shop / "whobuys.toml").write_text(text, encoding="utf-8")
+    return shop
+
+
+def test_no_file_means_the_defaults(tmp_path: Path) -> None:
+    assert load_config(tmp_path) == Config()
+
+
+def test_the_template_is_the_defaults(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, template())) == Config()
+
+
+def test_the_template_says_what_every_key_means() -> None:
+    lines = template().splitlines()
+    for name, section in SECTIONS.items():
+        start = next(number for number, line in enumerate(lines) if line.startswith(f"[{name}]"))
+        for key in section.model_fields:
+            at = next(number for number in range(start, len(lines)) if lines[number].startswith(f"{key} = "))
+            assert lines[at - 1].startswith("# "), f"[{name}] {key} has no comment"
+
+
+def test_everything_can_be_stated(tmp_path: Path) -> None:
+    text = """
+    [shop]
+    timezone = "Europe/Copenhagen"
+    legal_basis = { email = "existing customers, opt-out in every mail" }
+    [import]
+    files = "exports/orders.csv"
+    map = { order_id = "InvoiceNo", category = ["department", "kind"], "products.colour" = "Farbe" }
+    [import.map.products]
+    price = "UVP"
+    [score]
+    product_sets = ["category: Tents"]
+    """
+    with pytest.raises(DataError, match="not valid TOML"):  # an inline table is closed
+        load_config(written(tmp_path, text))
+    text = text.replace('map = { order_id = "InvoiceNo", category = ["department", "kind"], "products.colour" = "Farbe" }', "")
+    text = text.replace(
+        "[import.map.products]", '[import.map]\norder_id = "InvoiceNo"\ncategory = ["department", "kind"]\n[import.map.products]\ncolour = "Farbe"'
+    )
+    config = load_config(written(tmp_path, text))
+    assert config.shop.legal_basis == {"email": "existing customers, opt-out in every mail"}
+    assert config.imports.files == ("exports/orders.csv",)
+    assert config.imports.map == {
+        "order_id": ("InvoiceNo",),
+        "category": ("department", "kind"),
+        "products.colour": ("Farbe",),
+        "products.price": ("UVP",),
+    }
+    assert config.score.product_sets == ("category: Tents",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[train]\nhorizont = 3", "whobuys.toml, [train]: 'horizont' is no key, did you mean 'horizon'?"),
+        ("[trian]\nhorizon = 3", "whobuys.toml, [trian] is no section, did you mean 'train'?"),
+        ("[train]\nhorizon = 0", "whobuys.toml, [train] horizon: should be greater than or equal to 1"),
+        ('[train]\nhorizon = "x"', "whobuys.toml, [train] horizon: should be a valid integer"),
+        ('[shop]\ntimezone = "Europe/Copenhagn"', "[shop] timezone: is no time zone, got 'Europe/Copenhagn', did you mean 'Europe/Copenhagen'?"),
+        ('[import.map]\nordr_id = "x"', "[import] map: 'ordr_id' is no canonical column, did you mean 'order_id'?"),
+        ('[import.map]\n"events.colour" = "x"', "[import] map: 'events.colour' is no canonical column"),
+        ('[import]\ndecimal = "x"', "[import] decimal: should be '', '.' or ','"),
+        ('[shop.legal_basis]\nfax = "x"', "[shop] legal_basis.fax"),
+        ("[shop", "whobuys.toml: this is not valid TOML"),
+        ("train = 3", "whobuys.toml, [train]: should be a valid dictionary"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError) as error:
+        load_config(written(tmp_path, text))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("order_id", "--map is written canonical=column, such as order_id=InvoiceNo, got 'order_id'"),
+        ("=x", "--map is written canonical=column"),
+        ("ordr_id=x", "--map ordr_id=x: 'ordr_id' is no canonical column, did you mean 'order_id'?"),
+        ("product.price=x", "did you mean 'products.price'?"),
+    ],
+)
+def test_a_map_that_is_none(pair: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_map([pair])
+    assert message in str(error.value)
+
+
+def test_options_lie_over_the_file(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, '[import]\ncancelled_prefix = "C"\ndecimal = ","\n[import.map]\norder_id = "Nr"\nprice = "Preis"'))
+    laid = with_import(config, map=parse_map(["order_id=No"]), cancelled_prefix="", decimal=".")
+    assert (laid.imports.cancelled_prefix, laid.imports.decimal) == ("C", ".")
+    assert laid.imports.map == {"order_id": ("No",), "price": ("Preis",)}
+    with pytest.raises(UsageError, match=r"\[import\] delimiter: "):
+        with_import(config, delimiter="ab")

@@ -1,0 +1,35 @@
+"""The command line: ``whobuys VERB``. Every verb parses, calls one function and prints; what is heavy is loaded by the verb that needs it."""
+
+from typing import Annotated
+
+import typer
+
+from whobuys import __version__, folder_verbs
+from whobuys.terminal import Verbs
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"whobuys {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def whobuys(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; understood anywhere in the line.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """I have these products; which of my customers will buy them?"""
+
+
+for verb in (folder_verbs.init, folder_verbs.import_, folder_verbs.doctor, folder_verbs.schema):
+    app.command(verb.__name__.strip("_"))(verb)

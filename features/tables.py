@@ -1,5 +1,6 @@
 """The canonical tables: the one place that says which columns a shop's data has, of what type, and what they mean."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -144,3 +145,53 @@ IMPORT_ONLY: dict[str, tuple[Column, ...]] = {
     ),
 }
 """Columns that an export may carry and a mapping may name, which are worked into canonical columns and not kept."""
+
+JSON_TYPES: dict[Kind, dict[str, str]] = {
+    "text": {"type": "string"},
+    "number": {"type": "number"},
+    "whole": {"type": "integer"},
+    "flag": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "time": {"type": "string", "format": "date-time"},
+}
+"""A column's kind in JSON Schema."""
+
+
+def json_schema() -> dict[str, object]:
+    """A JSON Schema of one shop's tables: an object with an array of rows for each; keys are required, all else may be null.
+
+    >>> sorted(json_schema()["properties"])
+    ['customers', 'events', 'order_lines', 'orders', 'products']
+    """
+    tables = {name: {"type": "array", "description": table.meaning, "items": _row_schema(table)} for name, table in TABLES.items()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "whobuys tables", "type": "object", "properties": tables}
+
+
+def _row_schema(table: Table) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    for column in table.columns:
+        described = {**JSON_TYPES[column.kind], "description": column.meaning}
+        columns[column.name] = described if column.key else {**described, "type": [described["type"], "null"]}
+    rest: object = {"type": ["string", "null"]} if table.open_ended else False
+    return {"type": "object", "required": table.keys, "properties": columns, "additionalProperties": rest}
+
+
+def as_markdown() -> str:
+    """The tables as a page of documentation: a section each, a row for every column, then the columns that only an import knows."""
+    parts = [f"## {table.name}\n\n{_sentence(table.meaning)}{_openness(table)}\n\n{_rows(table.columns)}" for table in TABLES.values()]
+    only = [column for columns in IMPORT_ONLY.values() for column in columns]
+    parts.append(f"## Columns that only an import knows\n\nThey can be mapped, are worked into the columns above, and are not kept.\n\n{_rows(only)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def _openness(table: Table) -> str:
+    return " Every further column of a file is kept as an attribute, as text." if table.open_ended else ""
+
+
+def _rows(columns: Iterable[Column]) -> str:
+    rows = [f"| `{column.name}`{' (key)' if column.key else ''} | {column.kind} | {column.meaning} |" for column in columns]
+    return "\n".join(["| column | kind | meaning |", "|---|---|---|", *rows])

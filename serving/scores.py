@@ -1,0 +1,226 @@
+"""A bundle and a shop as of a date -> one scoring run in the shop's folder: every customer's likelihood, the main interests; whole or not there."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from features.config import Config
+from features.dates import parse_day
+from features.errors import DataError, did_you_mean
+from features.files import check_seal, locked, publish, read_current, seal, whole_folder
+from features.products import Catalogue, ProductSet
+from features.shop import Shop
+from features.snapshot import Snapshot
+from models.bundle import Bundle
+from serving.exports import write_table
+from serving.main_sets import is_narrow, main_products, main_sets, named_sets
+from serving.published import enough_room, load_bundle
+from serving.ranks import BestCustomers, BestSets, customers_table, no_interests
+from serving.who import purchases
+
+FOLDER = "scores"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One scoring run, opened from a shop's folder. ``facts`` is its manifest: as_of, horizon, bundle, limits, ..."""
+
+    shop_folder: Path
+    folder: Path
+    facts: dict[str, object]
+
+    @classmethod
+    def open(cls, shop: Path, name: str | None = None) -> Self:
+        """The published scores of a shop folder, or those called ``name`` (``<as_of>-<bundle>``).
+
+        Raises DataError when there are none or a file does not fit its sha256.
+        """
+        published = read_current(shop).get("scores") if name is None else f"{FOLDER}/{name}"
+        if published is None:
+            raise DataError(f"{shop}: nothing was scored here yet; run: whobuys score --shop {shop}")
+        folder = shop / published
+        if not folder.is_dir():
+            known = [path.name for path in sorted((shop / FOLDER).glob("[!.]*"))]
+            raise DataError(f"{shop}: there are no scores {folder.name!r}{did_you_mean(folder.name, known)}")
+        return cls(shop, folder, check_seal(folder))
+
+    @property
+    def as_of(self) -> date:
+        """The day before which everything is known."""
+        return parse_day(str(self.facts["as_of"]))
+
+    @property
+    def horizon(self) -> int:
+        """Days from ``as_of`` on that the probabilities are about."""
+        return int(str(self.facts["horizon"]))
+
+    @cached_property
+    def customers(self) -> pd.DataFrame:
+        """A row per customer with an order before ``as_of`` (index customer_id, sorted).
+
+        Columns likelihood_<horizon>, rfm_recency, rfm_frequency, rfm_monetary (1 to 5, 5 best), recency, frequency, age, monetary, rhythm.
+        """
+        return pd.read_parquet(self.folder / "customers.parquet").set_index("customer_id")
+
+    @cached_property
+    def interests(self) -> pd.DataFrame:
+        """The top customers of each main set: product_set_kind, product_set, customer_id, probability, rank, is_new."""
+        return pd.read_parquet(self.folder / "interests.parquet")
+
+    @cached_property
+    def bests(self) -> pd.DataFrame:
+        """The best categories and brands, then the best products, of each customer: columns as ``interests``, ``rank`` being the customer's own."""
+        return pd.read_parquet(self.folder / "bests.parquet")
+
+    @cached_property
+    def product_sets(self) -> pd.DataFrame:
+        """The sets that were scored: product_set_kind, product_set, products, expected_buyers, base_rate (the probability of any customer)."""
+        return pd.read_parquet(self.folder / "product_sets.parquet")
+
+    @cached_property
+    def shop(self) -> Shop:
+        """The shop's tables, as they are now."""
+        return Shop.open(self.shop_folder)
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The bundle that made these scores."""
+        return load_bundle(self.shop_folder, str(self.facts["bundle"]))
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The shop as of the scores' date."""
+        return Snapshot(self.shop, self.as_of, horizon=self.horizon)
+
+    def interest(self, product_set: ProductSet) -> pd.Series:
+        """The probability of every customer to buy from any product set, scored now with the same bundle and date; index customer_id."""
+        values = self.bundle.interest(self.snapshot, [product_set])[:, 0]
+        return pd.Series(values, index=pd.Index(self.snapshot.customer_ids, name="customer_id"), name="probability")
+
+
+def score(
+    shop: Path,
+    *,
+    config: Config,
+    as_of: date | None = None,
+    bundle: str | None = None,
+    sets: Sequence[str] = (),
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    say: Say = lambda text: None,
+) -> Scores:
+    """Score every customer as of a date (the day after the last order) with the published bundle or the named one, and publish.
+
+    ``sets`` (such as ``category: Tents``) are the product sets to score, by default those of the config, or else the main categories and brands.
+    Until the new scores are whole, the published ones stay. Raises DataError before anything was trained, Refused when another run writes.
+    """
+    with locked(shop), enough_room(shop):
+        loaded = load_bundle(shop, bundle)
+        opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
+        snapshot = Snapshot(opened, as_of or opened.default_as_of, horizon=loaded.horizon)
+        folder = shop / FOLDER / _free_name(shop, f"{snapshot.as_of}-{loaded.id}")
+        _remove_left_behind(shop)
+        with whole_folder(folder) as temporary:
+            run = _Run(loaded, snapshot, config, temporary, say)
+            limits = run.write_customers()
+            run.write_interests(sets or config.score.product_sets)
+            seal(temporary, **run.facts(limits))
+        publish(shop, scores=f"{FOLDER}/{folder.name}")
+    say(f"published {FOLDER}/{folder.name}")
+    return Scores.open(shop, folder.name)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One scoring run, writing into ``folder``."""
+
+    bundle: Bundle
+    snapshot: Snapshot
+    config: Config
+    folder: Path
+    say: Say
+
+    def facts(self, limits: dict[str, object]) -> dict[str, object]:
+        snapshot, settings = self.snapshot, self.config.score.model_dump(exclude={"product_sets"})
+        whose = {"as_of": str(snapshot.as_of), "horizon": self.bundle.horizon, "bundle": self.bundle.id, "tables": snapshot.shop.tables_id}
+        return {**whose, "customers": len(snapshot.customer_ids), "limits": limits, "settings": settings}
+
+    def write_customers(self) -> dict[str, object]:
+        """Write customers.parquet; the limits of the RFM scores come back."""
+        self.say(f"scoring {len(self.snapshot.customer_ids):,} customers as of {self.snapshot.as_of}")
+        table, limits = customers_table(self.bundle.customers(self.snapshot), self.snapshot.customers())
+        write_table(self.folder / "customers.parquet", table.rename_axis("customer_id").reset_index())
+        return limits
+
+    def write_interests(self, names: Sequence[str]) -> None:
+        """Write interests.parquet, bests.parquet and product_sets.parquet; empty ones when nothing is known of what was bought."""
+        if not (self.snapshot.shop.has_lines and self.bundle.has_interest):
+            self.say("no interests: the orders have no lines, so nothing is known of what was bought")
+            self._write(no_interests(), no_interests(), _sets_table([], np.zeros(0), 1))
+            return
+        catalogue = Catalogue.of(self.snapshot.shop)
+        sets = named_sets(catalogue, names) if names else main_sets(catalogue, self.snapshot)
+        interests, best_sets, totals = self._score_sets(sets)
+        best_products = self._score_products()
+        bests = pd.concat([best_sets, best_products], ignore_index=True)
+        bests = bests.sort_values("customer_id", ignore_index=True, kind="stable")
+        self._write(interests, bests, _sets_table(sets, totals, len(self.snapshot.customer_ids)))
+
+    def _score_sets(self, sets: list[ProductSet]) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+        if not sets:
+            self.say("no interests by category or brand: the products have neither")
+            return no_interests(), no_interests(), np.zeros(0)
+        self.say(f"scoring {len(sets)} product sets")
+        ids, ever = self.snapshot.customer_ids, purchases(self.snapshot, sets)
+        of_sets = BestCustomers(ids, ever, self.config.score.top_per_set)
+        of_customers = BestSets(len(ids), self.config.score.top_per_customer)
+        narrow, totals = np.array([is_narrow(each, sets) for each in sets]), np.zeros(len(sets))
+        for start, stop, block in self.bundle.interest_blocks(self.snapshot, sets):
+            totals[start:stop] = block.sum(axis=0, dtype=np.float64)
+            for position in range(start, stop):
+                of_sets.add(sets[position], position, block[:, position - start])
+            kept = np.flatnonzero(narrow[start:stop])
+            of_customers.add((kept + start).astype(np.int32), block[:, kept])
+        return of_sets.table(), of_customers.table(ids, sets, ever), totals
+
+    def _score_products(self) -> pd.DataFrame:
+        products = main_products(self.snapshot)
+        self.say(f"scoring {len(products)} products")
+        ids, of_customers = self.snapshot.customer_ids, BestSets(len(self.snapshot.customer_ids), self.config.score.top_per_customer)
+        for start, stop, block in self.bundle.interest_blocks(self.snapshot, products):
+            of_customers.add(np.arange(start, stop, dtype=np.int32), block)
+        return of_customers.table(ids, products, purchases(self.snapshot, products))
+
+    def _write(self, interests: pd.DataFrame, bests: pd.DataFrame, product_sets: pd.DataFrame) -> None:
+        self.say("writing")
+        for name, table in (("interests", interests), ("bests", bests), ("product_sets", product_sets)):
+            write_table(self.folder / f"{name}.parquet", table)
+
+
+def _sets_table(sets: Sequence[ProductSet], totals: np.ndarray, customers: int) -> pd.DataFrame:
+    cells = {
+        "product_set_kind": pd.Series([each.kind for each in sets], dtype="str"),
+        "product_set": pd.Series([each.label for each in sets], dtype="str"),
+        "products": pd.Series([len(each) for each in sets], dtype="int32"),
+    }
+    return pd.DataFrame({**cells, "expected_buyers": totals, "base_rate": totals / customers})
+
+
+def _free_name(shop: Path, name: str) -> str:
+    """``name``, or ``name-2``, ... when that is the published one: readers of it are not disturbed, and a kill cannot take it away."""
+    published = Path(read_current(shop).get("scores", "")).name
+    names = (name, *(f"{name}-{number}" for number in (2, 3)))
+    return next(each for each in names if each != published)
+
+
+def _remove_left_behind(shop: Path) -> None:
+    for path in (shop / FOLDER).glob(".*.part"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from features.errors import DataError, UsageError, did_you_mean
+from features.formats import FORMATS
 from features.tables import IMPORT_ONLY, TABLES
 
 CONFIG = "whobuys.toml"
@@ -69,7 +70,14 @@ class ImportSection(_Section):
     delimiter: str = Field(
         default="", description='What separates the columns of text files, such as ";". Empty: found out from the first lines.', max_length=1
     )
-    format: str = Field(default="", description="A named export format whose columns are known. Empty: none.")
+    format: str = Field(default="", description=f"The shop system that wrote the files, whose columns are known: {', '.join(FORMATS)}. Empty: none.")
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value and value not in FORMATS:
+            raise ValueError(f"is no known format, got {value!r}{did_you_mean(value, FORMATS)}")
+        return value
 
     @field_validator("map", mode="before")
     @classmethod

@@ -224,10 +224,15 @@ def _how_written(path: Path, *, encoding: str, delimiter: str) -> tuple[Written,
     names = next(csv.reader(lines, delimiter=delimiter), [])
     if not any(name.strip() for name in names):
         raise DataError(f"{path}: the first line must name the columns")
-    return Written(delimiter, "utf-8-sig" if codec in ("utf-8", "utf-8-sig") else encoding), _unique(names)
+    return Written(delimiter, "utf-8-sig" if codec in ("utf-8", "utf-8-sig") else encoding), unique_names(names)
 
 
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
+def unique_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of columns, each its own whatever the case; one without a name is called by its place.
+
+    >>> unique_names(["Name", "name", ""])
+    ('Name', 'name_2', 'column_3')
+    """
     seen: Counter[str] = Counter()
     unique = []
     for number, name in enumerate(names, start=1):

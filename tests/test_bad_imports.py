@@ -77,7 +77,11 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[str], str]] = {
         "say whose, customers.created_at or products.created_at",
     ),
     "unknown file": ({"o.csv": "x,y\n1,2\n"}, [], "o.csv: no column is an order date (ordered_at), a product_id or a customer_id"),
-    "no order date": ({"o.csv": "order_id,customer_id,when\n1,a,2\n"}, [], "orders need 'ordered_at'; name its column with --map ordered_at=..."),
+    "no order date": (
+        {"o.csv": "order_id,customer_id,when\n1,a,2\n"},
+        [],
+        "orders need 'ordered_at'; name its column, such as --map ordered_at=COLUMN",
+    ),
     "no customer": ({"o.csv": "ordered_at,revenue\n2024-01-01,2\n"}, [], "orders need 'customer_id'"),
     "no orders": ({"c.csv": "customer_id\na\nb\n"}, [], "none of the files holds orders"),
     "one customer": (

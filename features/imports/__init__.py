@@ -103,7 +103,7 @@ def _staged(workshop: Workshop, files: Sequence[Path], *, config: Config, key: b
     options = config.imports
     sources = _sources(workshop, files, config)
     staged = []
-    for number, plan in enumerate(plan_files(sources, options.map)):
+    for number, plan in enumerate(plan_files(sources, options.map, format_name=options.format)):
         reading = reading_of(workshop.connection, plan, decimal=options.decimal, date_format=options.date_format, timezone=config.shop.timezone)
         staged.append(stage(workshop.connection, plan, number=number, reading=reading, key=key))
     view_rows(workshop.connection, staged)

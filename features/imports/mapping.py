@@ -1,13 +1,14 @@
 """The columns of a file and the mapping -> what the file is, and which of its columns becomes which canonical column."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from features.config import canonical_names
 from features.errors import DataError, did_you_mean
-from features.sources import Source
+from features.formats import FileMap, map_of
+from features.sources import Source, unique_names
 from features.tables import IMPORT_ONLY, TABLES, Column
 
 FileKind = Literal["flat", "orders", "order_lines", "products", "customers", "events"]
@@ -30,8 +31,6 @@ AMBIGUOUS = ("created_at",)
 
 JOINED_BY = {"category": " > ", "tags": ", ", "order_id": "-", "customer_id": "-", "product_id": "-"}
 """What stands between several columns that make one; a space for every other text."""
-
-FileMap = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -58,15 +57,51 @@ class Plan:
         return {each.name for each in self.fields}
 
 
-def plan_files(sources: Sequence[Source], mapping: FileMap) -> list[Plan]:
-    """A plan for each file. Raises DataError for a mapped column that no file has, and for a file that is nothing we know."""
+def plan_files(sources: Sequence[Source], mapping: FileMap, *, format_name: str = "") -> list[Plan]:
+    """A plan for each file; ``mapping`` goes before the columns of a named format, and these before columns that have canonical names.
+
+    Raises DataError for a mapped column that no file has, and for a file that is nothing we know.
+    """
     _check_columns_exist(sources, mapping)
-    plans = [_plan(source, mapping) for source in sources]
+    plans = [_plan(_named(source, mapping, format_name)) for source in sources]
     used = {name for plan in plans for each in plan.fields for name in (each.name, each.column.name)}
     for name in mapping:
         if name not in used and name.partition(".")[2] not in {attribute for plan in plans for attribute, _ in plan.attributes}:
             raise DataError(_unused(name, mapping[name], plans))
     return plans
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The columns of one file and what the mapping says of them; ``by_name`` also takes columns that have a canonical name already."""
+
+    source: Source
+    mapping: FileMap
+    by_name: bool
+
+    def mapped(self, table: str, name: str, *, only_with_table: bool = False) -> tuple[str, ...]:
+        """The columns that the mapping gives to a canonical column of a table; none when this file lacks one of them."""
+        for key in (f"{table}.{name}",) if only_with_table else (f"{table}.{name}", name):
+            columns = self.mapping.get(key, ())
+            if columns and set(columns) <= set(self.source.columns):
+                return columns
+        return ()
+
+    def same_name(self, name: str) -> tuple[str, ...]:
+        """The column called like a canonical one, whatever its case and blanks; a mapped column is not taken a second time."""
+        taken = {column for columns in self.mapping.values() for column in columns}
+        free = [column for column in self.source.columns if column not in taken and self.by_name]
+        return next(((column,) for column in free if _plain(column) == _plain(name)), ())
+
+    def has(self) -> set[str]:
+        """The canonical columns, without their tables, that this file has."""
+        names = [(table, column.name) for table in TABLES for column in _columns(table)]
+        return {name for table, name in names if self.mapped(table, name) or self.same_name(name)}
+
+
+def _named(source: Source, mapping: FileMap, format_name: str) -> Naming:
+    known = map_of(format_name, source.columns)
+    return Naming(source, {**known, **mapping}, by_name=not known)
 
 
 def _unused(name: str, columns: tuple[str, ...], plans: Iterable[Plan]) -> str:
@@ -96,53 +131,54 @@ def _check_columns_exist(sources: Sequence[Source], mapping: FileMap) -> None:
             raise DataError(f"{name}={','.join(columns)}: these columns are not all in one file")
 
 
-def _plan(source: Source, mapping: FileMap) -> Plan:
-    kind = _kind(source, mapping)
-    fields = tuple(_fields(source, kind, mapping))
+def _plan(naming: Naming) -> Plan:
+    source, kind = naming.source, _kind(naming)
+    fields = tuple(_fields(naming, kind))
     taken = {column for each in fields for column in each.sources}
-    renamed = {columns[0]: name.partition(".")[2] for name, columns in mapping.items() if "." in name and _is_attribute(name, kind)}
+    renamed = {columns[0]: name.partition(".")[2] for name, columns in naming.mapping.items() if _is_attribute(name, kind)}
     home = TABLES[CARRIES[kind][0]]
-    attributes = [(renamed.get(column, column), column) for column in source.columns if column not in taken] if home.open_ended else []
-    return Plan(source, kind, fields, tuple((_free(name, home.names), column) for name, column in attributes))
+    kept = [column for column in source.columns if column not in taken and home.open_ended]
+    names = unique_names([_beside(renamed.get(column, column), home.names) for column in kept])
+    return Plan(source, kind, fields, tuple(zip(names, kept, strict=True)))
 
 
 def _is_attribute(name: str, kind: FileKind) -> bool:
     return name not in canonical_names() and name.partition(".")[0] == CARRIES[kind][0]
 
 
-def _free(name: str, canonical: Sequence[str]) -> str:
+def _beside(name: str, canonical: Sequence[str]) -> str:
     """An attribute never takes a canonical name: the file's own 'brand' beside a mapped brand becomes 'original_brand'."""
     return f"original_{name}" if name.casefold() in canonical else name
 
 
-def _kind(source: Source, mapping: FileMap) -> FileKind:
-    has = {column.name for table in TABLES for column in _columns(table) if _sources(source, table, column.name, mapping)}
+def _kind(naming: Naming) -> FileKind:
+    has = naming.has()
     dated = "ordered_at" in has
-    if source.path.stem.casefold() == "events" or {"event", "occurred_at"} <= has:
-        return _need(source, "events", has, ("occurred_at", "customer_id", "event"))
-    if dated and has & {"product_id", "price", "line_total"}:
-        return "flat" if "order_id" in has else _need(source, "flat", has, ("customer_id", "ordered_at"))
+    if naming.source.path.stem.casefold() == "events" or {"event", "occurred_at"} <= has:
+        return _need(naming, "events", has, ("occurred_at", "customer_id", "event"))
     if dated:
-        return "orders" if "order_id" in has else _need(source, "orders", has, ("customer_id", "ordered_at"))
+        kind: FileKind = "flat" if has & {"product_id", "price", "line_total"} else "orders"
+        return kind if "order_id" in has else _need(naming, kind, has, ("customer_id",))
     if {"order_id", "product_id"} <= has:
         return "order_lines"
     if "product_id" in has:
         return "products"
     if "order_id" in has:
-        return _need(source, "orders", has, ("order_id", "ordered_at"))
+        return _need(naming, "orders", has, ("ordered_at",))
     if has & {"customer_id", "email"}:
         return "customers"
     missing = "an order date (ordered_at), a product_id or a customer_id"
-    raise DataError(f"{source.path}: no column is {missing}; name them with --map, such as --map ordered_at={source.columns[0]!r}")
+    columns = ", ".join(naming.source.columns[:12])
+    raise DataError(f"{naming.source.path}: no column is {missing}; name them, such as --map ordered_at=COLUMN; the file has: {columns}")
 
 
-def _need(source: Source, kind: FileKind, has: set[str], names: tuple[str, ...]) -> FileKind:
-    if "email" in has:
-        has = has | {"customer_id"}
+def _need(naming: Naming, kind: FileKind, has: set[str], names: tuple[str, ...]) -> FileKind:
     for name in names:
-        if name not in has:
-            columns = ", ".join(source.columns[:12])
-            raise DataError(f"{source.path}: {KIND_WORDS[kind]} need {name!r}; name its column with --map {name}=...; the file has: {columns}")
+        if name not in has and not (name == "customer_id" and "email" in has):
+            columns = ", ".join(naming.source.columns[:12])
+            raise DataError(
+                f"{naming.source.path}: {KIND_WORDS[kind]} need {name!r}; name its column, such as --map {name}=COLUMN; the file has: {columns}"
+            )
     return kind
 
 
@@ -150,35 +186,18 @@ def _columns(table: str) -> tuple[Column, ...]:
     return (*TABLES[table].columns, *IMPORT_ONLY.get(table, ()))
 
 
-def _fields(source: Source, kind: FileKind, mapping: FileMap) -> Iterable[Field]:
+def _fields(naming: Naming, kind: FileKind) -> Iterable[Field]:
     seen = set(AMBIGUOUS) if kind in ("flat", "orders") else set()
-    mapped = {column for table in CARRIES[kind] for each in _columns(table) for column in _mapped(source, table, each.name, mapping, seen=set())}
     for table in CARRIES[kind]:
         for column in _columns(table):
             name = column.name if column.name in SHARED else f"{table}.{column.name}"
-            columns = _mapped(source, table, column.name, mapping, seen=seen)
+            columns = naming.mapped(table, column.name, only_with_table=column.name in seen)
             if not columns and column.name not in seen:
-                columns = tuple(each for each in _same_name(source, column.name) if each not in mapped)
+                columns = naming.same_name(column.name)
             if columns and name not in seen:
                 _check_joinable(column, columns)
                 yield Field(name, column, columns)
                 seen |= {name, column.name}
-
-
-def _sources(source: Source, table: str, name: str, mapping: FileMap) -> tuple[str, ...]:
-    return _mapped(source, table, name, mapping, seen=set()) or _same_name(source, name)
-
-
-def _mapped(source: Source, table: str, name: str, mapping: FileMap, *, seen: set[str]) -> tuple[str, ...]:
-    for key in (f"{table}.{name}", name):
-        columns = mapping.get(key, ())
-        if columns and set(columns) <= set(source.columns) and not (key == name and name in seen):
-            return columns
-    return ()
-
-
-def _same_name(source: Source, name: str) -> tuple[str, ...]:
-    return next(((column,) for column in source.columns if _plain(column) == _plain(name)), ())
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from features.products import ProductSet
 from features.shop import Shop
-from features.snapshot import Snapshot
+from features.snapshot import Pairs, Snapshot
 from models.baselines import BASELINES, customer_feature, pair_feature, with_ties_by
 
 AS_OF = date(2025, 3, 1)
@@ -47,14 +47,14 @@ def shop_of(orders: list[tuple[str, str, str, str]]) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def snapshot() -> Snapshot:
-    return Snapshot(shop_of(ORDERS), AS_OF)
+def pairs() -> Pairs:
+    return Snapshot(shop_of(ORDERS), AS_OF).pairs(SETS)
 
 
 @pytest.fixture(scope="module")
-def later() -> Snapshot:
+def later() -> Pairs:
     """The same day in a shop that went on."""
-    return Snapshot(shop_of(ORDERS + LATER), AS_OF)
+    return Snapshot(shop_of(ORDERS + LATER), AS_OF).pairs(SETS)
 
 
 def order_of(scores: np.ndarray, customers: np.ndarray) -> str:
@@ -79,23 +79,22 @@ def order_of(scores: np.ndarray, customers: np.ndarray) -> str:
         ("shrunk_rate", "ann bob dan cid"),
     ],
 )
-def test_a_rule_ranks_as_its_sentence_says(rule: str, tents: str, snapshot: Snapshot) -> None:
-    scores = BASELINES[rule].scores(snapshot, snapshot.pairs(SETS))
-    assert order_of(scores[:, 0], snapshot.customer_ids) == tents
+def test_a_rule_ranks_as_its_sentence_says(rule: str, tents: str, pairs: Pairs) -> None:
+    scores = BASELINES[rule].scores(pairs.snapshot, pairs)
+    assert order_of(scores[:, 0], pairs.snapshot.customer_ids) == tents
 
 
 @pytest.mark.parametrize("rule", BASELINES)
-def test_scores_are_numbers_for_every_customer_and_set_and_the_same_again(rule: str, snapshot: Snapshot) -> None:
-    pairs = snapshot.pairs(SETS)
-    scores = BASELINES[rule].scores(snapshot, pairs)
+def test_scores_are_numbers_for_every_customer_and_set_and_the_same_again(rule: str, pairs: Pairs) -> None:
+    scores = BASELINES[rule].scores(pairs.snapshot, pairs)
     assert scores.dtype == np.float32 and scores.shape == (4, 3)
     assert np.isfinite(scores).all()
-    assert np.array_equal(scores, BASELINES[rule].scores(snapshot, pairs))
+    assert np.array_equal(scores, BASELINES[rule].scores(pairs.snapshot, pairs))
 
 
 @pytest.mark.parametrize("rule", [name for name, baseline in BASELINES.items() if not baseline.learned])
-def test_later_orders_change_nothing(rule: str, snapshot: Snapshot, later: Snapshot) -> None:
-    now, then = (BASELINES[rule].scores(known, known.pairs(SETS)) for known in (snapshot, later))
+def test_later_orders_change_nothing(rule: str, pairs: Pairs, later: Pairs) -> None:
+    now, then = (BASELINES[rule].scores(known.snapshot, known) for known in (pairs, later))
     assert np.array_equal(now, then)
 
 
@@ -112,8 +111,7 @@ def test_als_recommends_what_like_customers_bought() -> None:
     assert scores[0] > 100 * np.abs(scores[12:]).max()
 
 
-def test_features_become_matrices(snapshot: Snapshot) -> None:
-    pairs = snapshot.pairs(SETS)
+def test_features_become_matrices(pairs: Pairs) -> None:
     assert pair_feature(pairs, "set_orders").tolist() == [[2, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]]
     assert pair_feature(pairs, "set_recency", missing=-1)[:, 0].tolist() == [19, 2, -1, -1]
     assert customer_feature(pairs, "frequency").tolist() == [[2] * 3, [1] * 3, [3] * 3, [1] * 3]

@@ -44,7 +44,7 @@ class Answer:
     @property
     def expected_shown(self) -> float:
         """Buyers expected among the customers shown."""
-        return float(self.rows["probability"].sum(dtype=np.float64))
+        return float(self.rows["probability"].astype(np.float64).sum())
 
     @property
     def lift(self) -> float:

@@ -1,0 +1,93 @@
+"""What is known as of a date becomes the evidence that conditions look at, and their answers about every customer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.products import Catalogue, ProductSet
+from features.snapshot import Snapshot
+
+Floats = NDArray[np.float32]
+Interest = Callable[[Sequence[ProductSet]], Floats]
+"""Product sets -> probabilities, snapshot customers x sets."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a condition says of each customer: ``yes``, ``no``, or neither, when it is unknown (three-valued logic, Kleene 1952)."""
+
+    yes: NDArray[np.bool_]
+    no: NDArray[np.bool_]
+
+    @classmethod
+    def known(cls, yes: NDArray[np.bool_]) -> "Answer":
+        """An answer that is known of everybody."""
+        return cls(yes, ~yes)
+
+    def __and__(self, other: "Answer") -> "Answer":
+        return Answer(self.yes & other.yes, self.no | other.no)
+
+    def __or__(self, other: "Answer") -> "Answer":
+        return Answer(self.yes | other.yes, self.no & other.no)
+
+    def __invert__(self) -> "Answer":
+        return Answer(self.no, self.yes)
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """Of whom it cannot be said."""
+        return ~(self.yes | self.no)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What conditions may look at: the shop as of a date, its catalogue, and the interest of its customers in any product set.
+
+    It is about all customers known before the date: those with an order (about whom ``interest`` and ``likelihood``, that they order anything within
+    the horizon, answer) and those who had signed up only.
+    """
+
+    snapshot: Snapshot
+    catalogue: Catalogue
+    interest: Interest
+    likelihood: Callable[[], Floats] | None = None
+    _kept: dict[ProductSet, Floats] = field(default_factory=dict, repr=False)
+
+    @property
+    def as_of(self) -> date:
+        """The date, exclusive."""
+        return self.snapshot.as_of
+
+    @cached_property
+    def codes(self) -> NDArray[np.int32]:
+        """The shop's codes of all these customers, ascending; answers are in their order."""
+        people = self.snapshot.shop.tables["customers"]
+        signed_up = people.filter(people.created_at < self.as_of).select("customer_id").to_pyarrow()["customer_id"].to_pylist()
+        codes = np.searchsorted(self.snapshot.shop.customer_ids, np.asarray(signed_up, dtype=object)).astype(np.int32)
+        return np.union1d(self.snapshot.codes, codes)
+
+    @property
+    def customer_ids(self) -> NDArray[np.object_]:
+        """The ids of all these customers, ascending."""
+        return self.snapshot.shop.customer_ids[self.codes]
+
+    def among(self, codes: NDArray[np.integer]) -> Answer:
+        """Yes for the customers with these codes, no for all others."""
+        return Answer.known(np.isin(self.codes, codes))
+
+    def probabilities(self, products: ProductSet) -> Floats:
+        """The interest of each customer in the set; NaN for those without orders, of whom nothing is known."""
+        if products not in self._kept:
+            none = np.zeros(len(self.snapshot.codes), np.float32)
+            self._kept[products] = self.spread(self.interest([products])[:, 0] if len(products) else none)
+        return self._kept[products]
+
+    def spread(self, values: Floats) -> Floats:
+        """A number for each customer with orders as a number for each customer, NaN for the others."""
+        spread = np.full(len(self.codes), np.nan, np.float32)
+        spread[np.searchsorted(self.codes, self.snapshot.codes)] = values
+        return spread

@@ -1,0 +1,154 @@
+"""Words of the audience language become values: "60 days", "10%", one word or several, limits of a product's attribute."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal, TypedDict
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_serializer, model_validator
+
+_SPAN = re.compile(r"([1-9]\d{0,4})\s*(day|week|month|year)s?")
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+@dataclass(frozen=True)
+class TimeSpan:
+    """A number of days, weeks, months or years."""
+
+    number: int
+    unit: Literal["day", "week", "month", "year"]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.unit}{'s' * (self.number != 1)}"
+
+    def before(self, day: date) -> date:
+        """The day so long before ``day``; a month before the 31st is the last day of a shorter month.
+
+        >>> TimeSpan(12, "month").before(date(2026, 7, 1)), TimeSpan(1, "month").before(date(2026, 3, 31))
+        (datetime.date(2025, 7, 1), datetime.date(2026, 2, 28))
+        """
+        offset = pd.DateOffset(**{f"{self.unit}s": self.number})  # type: ignore[arg-type]  # the unit is the name of the argument
+        return date.fromisoformat(str((pd.Timestamp(day) - offset).date()))
+
+
+@dataclass(frozen=True)
+class TopOf:
+    """So many customers, or such a share of all."""
+
+    number: int | None = None
+    share: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.number}" if self.share is None else f"{self.share * 100:g}%"
+
+    def of(self, size: int) -> int:
+        """How many of ``size`` customers that is, rounded down.
+
+        >>> TopOf(share=0.1).of(57), TopOf(number=2000).of(57)
+        (5, 57)
+        """
+        wanted = int(size * self.share + 1e-9) if self.share is not None else self.number or 0
+        return min(size, wanted)
+
+
+def _span(value: object) -> TimeSpan:
+    if isinstance(value, TimeSpan):
+        return value
+    found = _SPAN.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f'a time is written as a number with days, weeks, months or years, such as "60 days", got {value!r}')
+    return TimeSpan(int(found[1]), found[2])  # type: ignore[arg-type]  # one of the four, by the pattern
+
+
+def _top(value: object) -> TopOf:
+    if isinstance(value, TopOf):
+        return value
+    found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found and 0 < float(found[1]) <= 100:
+        return TopOf(share=float(found[1]) / 100)
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return TopOf(number=value)
+    raise ValueError(f'top is a number of customers such as 2000, or a share such as "10%", got {value!r}')
+
+
+def _words(value: object) -> object:
+    """One word or a list of words; a product id that looks like a number is a word, too."""
+    many = value if isinstance(value, list | tuple) else [value]
+    return tuple(str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in many)
+
+
+def _as_written(words: tuple[str, ...]) -> str | list[str]:
+    return words[0] if len(words) == 1 else list(words)
+
+
+Span = Annotated[TimeSpan, PlainValidator(_span), PlainSerializer(str), WithJsonSchema({"type": "string", "pattern": _SPAN.pattern})]
+Top = Annotated[
+    TopOf,
+    PlainValidator(_top),
+    PlainSerializer(lambda top: top.number or str(top)),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": _PERCENT.pattern}]}),
+]
+OneOrMore = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    BeforeValidator(_words),
+    PlainSerializer(_as_written),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
+Scalar = str | bool | int | float
+
+
+class Limits(TypedDict, total=False):
+    """What ``Catalogue.attribute`` takes."""
+
+    equal: str
+    at_least: float
+    at_most: float
+
+
+class ProductAttribute(BaseModel):
+    """What a column of the products must be: a word, one of several words, a number, true or false, or limits (both inclusive)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    one_of: tuple[Scalar, ...] = ()
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_values(cls, value: object) -> object:
+        if isinstance(value, dict):
+            if not value or "one_of" in value:
+                raise ValueError("needs at_least or at_most, or is a plain word or number")
+            return value
+        return {"one_of": tuple(value) if isinstance(value, list | tuple) and value else (value,)}
+
+    @model_serializer
+    def as_written(self) -> object:
+        """The attribute as it stands in a definition."""
+        if self.one_of:
+            return self.one_of[0] if len(self.one_of) == 1 else list(self.one_of)
+        return {name: value for name, value in (("at_least", self.at_least), ("at_most", self.at_most)) if value is not None}
+
+    def limits(self) -> list[Limits]:
+        """What is asked, as arguments of ``Catalogue.attribute``; fits any of them."""
+        if self.one_of:
+            return [_exactly(value) for value in self.one_of]
+        bounds = Limits()
+        if self.at_least is not None:
+            bounds["at_least"] = self.at_least
+        if self.at_most is not None:
+            bounds["at_most"] = self.at_most
+        return [bounds]
+
+
+def _exactly(value: Scalar) -> Limits:
+    if isinstance(value, str | bool):
+        return Limits(equal=str(value).lower() if isinstance(value, bool) else value)
+    return Limits(at_least=float(value), at_most=float(value))

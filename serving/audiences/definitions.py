@@ -1,0 +1,221 @@
+"""What is written in audiences.yaml becomes audiences: saved questions, checked, each with its conditions and how it is ranked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from features.conditions import CONDITIONS, Answer, Clause, Clauses, Evidence, Floats, OfProducts, OneClause, condition
+from features.conditions.values import Top
+from features.errors import DataError, did_you_mean
+from features.products import Catalogue, ProductSet
+from serving.audiences.reading import parse_documents, read_text
+from serving.who import best_first
+
+AUDIENCES = "audiences.yaml"
+LIKELIHOODS: dict[str, int] = {"low": 1, "medium": 2, "high": 4, "very high": 8}
+"""How many times the base rate a probability must be, at least."""
+LATER_KEYS = ("control_group", "include", "exclude", "goal")
+
+
+@condition("interested_in")
+class InterestedIn(OfProducts):
+    """Will buy from the product set within the horizon: as probable as ``likelihood`` says, or among the ``top`` of all customers with orders."""
+
+    ranks: ClassVar[bool] = True
+
+    likelihood: Literal["low", "medium", "high", "very high"] | None = Field(
+        default=None, description="at least 1, 2, 4 or 8 times as probable as a customer with orders taken at random"
+    )
+    top: Top | None = Field(default=None, description='the most probable 2000 or "10%" of all customers with orders')
+
+    def holds(self, evidence: Evidence) -> Answer:
+        """Unknown for customers without orders; never true at probability 0."""
+        scores = self.scores(evidence)
+        known = ~np.isnan(scores)
+        likely = known & (np.nan_to_num(scores) > 0)
+        if self.top:
+            chosen = np.zeros(len(scores), dtype=bool)
+            chosen[best_first(np.nan_to_num(scores, nan=-1.0), self.top.of(int(known.sum())))] = True
+            likely &= chosen
+        if self.likelihood:
+            likely &= np.nan_to_num(scores) >= threshold(scores, self.likelihood)
+        return Answer(likely, known & ~likely)
+
+    def scores(self, evidence: Evidence) -> Floats:
+        """The probability of each customer to buy from the set; NaN without orders."""
+        return evidence.probabilities(self.products(evidence.catalogue) or ProductSet.of("nothing", []))
+
+
+def base_rate(scores: Floats) -> float:
+    """The mean probability of all of whom it is known; 0 when it is known of nobody."""
+    known = scores[~np.isnan(scores)]
+    return float(known.mean(dtype=np.float64)) if len(known) else 0.0
+
+
+def threshold(scores: Floats, likelihood: str) -> float:
+    """The least probability that counts as ``low``, ``medium``, ``high`` or ``very high``."""
+    return LIKELIHOODS[likelihood] * base_rate(scores)
+
+
+class Choose(BaseModel):
+    """Rank what the conditions leave, and take the best: ``choose: {by: {interested_in: {category: Tents}}, top: 5000}``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    by: OneClause = Field(description="what ranks: interested_in with products, and without likelihood or top")
+    top: Top | None = Field(default=None, description='how many of the best: 5000, or "10%" of those left; all when it is left out')
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+class Audience(BaseModel):
+    """A saved question: who, but for whom, ranked by what, how many. Frozen; ``words()`` is how it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, validate_by_alias=True, validate_by_name=False)
+
+    audience: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100, description="its id: small letters, digits and hyphens")
+    name: str = Field(default="", max_length=200, description="its name for people")
+    who: Clauses = Field(description="conditions that must all be true")
+    but_not: Annotated[Clauses, BeforeValidator(_several)] | None = Field(
+        default=None, alias="except", description="whoever meets one of these conditions is left out"
+    )
+    choose: Choose | None = Field(default=None, description="how those left are ranked, and how many are taken")
+    minimum_size: int | None = Field(default=None, ge=1, description="a smaller audience comes with a warning")
+
+    @model_validator(mode="after")
+    def _interest_is_measured(self) -> "Audience":
+        for place, clause in walk(self):
+            asked = clause.asks
+            if isinstance(asked, InterestedIn):
+                _check_interest(asked, place)
+        if self.choose and not self.choose.by.asks.ranks:
+            ranking = ", ".join(key for key, each in CONDITIONS.items() if each.ranks)
+            raise ValueError(f"choose.by: customers cannot be ranked by {self.choose.by.asks.key!r}, but by: {ranking}")
+        return self
+
+    def words(self) -> dict[str, object]:
+        """The definition as plain values, as it was written."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def yaml(self) -> str:
+        """The definition as one YAML document."""
+        lines = []
+        for key, value in self.words().items():
+            listed = value if isinstance(value, list) else []
+            lines += [f"{key}:", *(f"  - {_one_line(each)[1:-1]}" for each in listed)] if listed else [f"{key}: {_one_line(value)}"]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def ranking(self) -> Clause | None:
+        """What its members are ranked by: ``choose.by``, else the first condition in ``who`` that ranks; None for neither."""
+        if self.choose:
+            return self.choose.by
+        return next((clause for _, clause in _inside("", self.who, skip="not") if clause.asks.ranks), None)
+
+    def with_top(self, top: int) -> "Audience":
+        """The same with at most ``top`` members, the best by its ranking. Raises DataError when nothing ranks them."""
+        ranking = self.ranking
+        if ranking is None:
+            raise DataError(f"{self.audience}: nothing ranks its members, so there is no best; add choose: {{by: {{interested_in: ...}}}}")
+        measured = {"likelihood", "top"}
+        by = {ranking.asks.key: {key: value for key, value in _plain(ranking).items() if key not in measured}}
+        return parse_audience({**self.words(), "choose": {"by": by, "top": top}}, source=self.audience)
+
+
+def _one_line(value: object) -> str:
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=True, width=100_000)).removesuffix("...\n").strip()
+
+
+def _plain(clause: Clause) -> dict[str, object]:
+    (asked,) = clause.model_dump(mode="json", by_alias=True, exclude_unset=True).values()
+    return dict(asked) if isinstance(asked, dict) else {}
+
+
+def _check_interest(asked: InterestedIn, place: str) -> None:
+    measures = [name for name in ("likelihood", "top") if getattr(asked, name) is not None]
+    if not (asked.model_fields_set - {"likelihood", "top"} or asked.__pydantic_extra__):
+        raise ValueError(f"{place}.interested_in: needs products (category, brand, product, keyword, or a column of the products)")
+    if place == "choose.by" and measures:
+        raise ValueError(f"{place}.interested_in: takes no {measures[0]} here; choose has a top")
+    if place != "choose.by" and len(measures) != 1:
+        raise ValueError(f"{place}.interested_in: needs either likelihood ({', '.join(LIKELIHOODS)}) or top (such as 2000 or 10%)")
+
+
+def walk(audience: Audience) -> Iterator[tuple[str, Clause]]:
+    """Every condition of an audience with its place, those inside others too."""
+    yield from _inside("who.", audience.who)
+    yield from _inside("except.", audience.but_not or ())
+    if audience.choose:
+        yield "choose.by", audience.choose.by
+
+
+def _inside(place: str, clauses: Sequence[Clause], *, skip: str = "") -> Iterator[tuple[str, Clause]]:
+    for number, clause in enumerate(clauses):
+        yield (here := f"{place}{number}" if not place.endswith("not.") else place[:-1]), clause
+        if clause.asks.key != skip:
+            yield from _inside(f"{here}.{clause.asks.key}.", clause.asks.parts(), skip=skip)
+
+
+def product_sets(audience: Audience, catalogue: Catalogue) -> list[tuple[str, ProductSet]]:
+    """The product sets of its conditions with their places. Raises DataError with the place of a name that the shop does not know."""
+    found = []
+    for place, clause in walk(audience):
+        try:
+            products = clause.asks.products(catalogue)
+        except DataError as error:
+            raise DataError(f"{audience.audience}: {place}.{clause.asks.key}.{error}") from None
+        if products is not None:
+            found.append((f"{place}.{clause.asks.key}", products))
+    return found
+
+
+def parse_audience(words: object, *, source: str) -> Audience:
+    """An audience of plain values. Raises DataError with source, place and what would be right; every problem is told."""
+    if not isinstance(words, Mapping):
+        raise DataError(f"{source}: an audience is a mapping with audience, who, ..., got {type(words).__name__}")
+    try:
+        return Audience.model_validate(dict(words))
+    except ValidationError as error:
+        name = words.get("audience")
+        begin = f"{source}, {name}" if isinstance(name, str) and name != source else source
+        raise DataError("\n".join(f"{begin}: {_sentence(each)}" for each in error.errors())) from None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in error["loc"] if not str(part).startswith("<"))
+    key = str(error["loc"][-1]) if error["loc"] else ""
+    known = sorted(field.alias or name for name, field in Audience.model_fields.items())
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+        what = "is part of the language but does not exist yet" if key in LATER_KEYS else f"is no key of an audience{did_you_mean(key, known)}"
+        return f"{key!r} {what}"
+    wrong = {
+        "extra_forbidden": "is not known here",
+        "missing": "is missing",
+        "string_pattern_mismatch": "is made of small letters, digits and hyphens",
+    }
+    message = wrong.get(error["type"], error["msg"].removeprefix("Value error, ").removeprefix("Input "))
+    return f"{place}: {message}" if place else message
+
+
+def parse_audiences(text: str, *, source: str) -> dict[str, Audience]:
+    """The audiences of a YAML text by their id, in order. Raises DataError; an id may stand there once."""
+    found: dict[str, Audience] = {}
+    for words in parse_documents(text, source=source):
+        audience = parse_audience(words, source=source)
+        if audience.audience in found:
+            raise DataError(f"{source}: the audience {audience.audience!r} is there twice")
+        found[audience.audience] = audience
+    return found
+
+
+def saved_audiences(shop: Path) -> dict[str, Audience]:
+    """The audiences of a shop folder's audiences.yaml by their id; none when there is no such file."""
+    path = shop / AUDIENCES
+    return parse_audiences(read_text(path), source=str(path)) if path.exists() else {}

@@ -28,6 +28,7 @@ class Coverage:
 
     ``one_time_share`` is the share of customers with exactly one completed order among those with any.
     ``identical_lines`` repeat another line of their file in every column and were kept; ``skipped`` lines were left out.
+    ``repeated_customers`` and ``repeated_products`` are rows of their files that a later row of the same id replaced.
     """
 
     import_id: str
@@ -51,6 +52,8 @@ class Coverage:
     lines_without_brand: float | None
     one_time_share: float | None
     identical_lines: int
+    repeated_customers: int
+    repeated_products: int
     skipped: int
 
     def as_dict(self) -> dict[str, object]:
@@ -81,6 +84,8 @@ class Coverage:
             ("returned lines", f"{self.returned_lines:,}", ""),
             *([("orders without revenue", f"{self.orders_without_revenue:,}", "")] if self.orders_without_revenue else []),
             *([("identical lines (kept)", f"{self.identical_lines:,}", "")] if self.identical_lines else []),
+            *([("repeated customers", f"{self.repeated_customers:,}", "the last row was kept")] if self.repeated_customers else []),
+            *([("repeated products", f"{self.repeated_products:,}", "the last row was kept")] if self.repeated_products else []),
             *([("skipped lines", f"{self.skipped:,}", f"see imports/{self.import_id}-skipped.csv")] if self.skipped else []),
         ]
 
@@ -106,8 +111,17 @@ def _days(days: int) -> str:
     return "1 day" if days == 1 else f"{days:,} days"
 
 
-def coverage_of(connection: duckdb.DuckDBPyConnection, folder: Path, *, import_id: str, skipped: int, identical_lines: int) -> Coverage:
-    """Count and share the canonical tables in a folder; there must be at least one order."""
+def coverage_of(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    *,
+    import_id: str,
+    skipped: int = 0,
+    identical_lines: int = 0,
+    repeated_customers: int = 0,
+    repeated_products: int = 0,
+) -> Coverage:
+    """Count and share the canonical tables in a folder; there must be at least one order. What only the files could tell is passed on."""
     for name in TABLES:
         connection.execute(f"CREATE OR REPLACE VIEW kept_{name} AS SELECT * FROM read_parquet({literal(str(folder / f'{name}.parquet'))})")
     facts: dict[str, object] = {}
@@ -116,7 +130,8 @@ def coverage_of(connection: duckdb.DuckDBPyConnection, folder: Path, *, import_i
         names = [column[0] for column in cursor.description or ()]
         facts |= dict(zip(names, cursor.fetchone() or (), strict=True))
     gaps = tuple(Gap(*row) for row in connection.execute(LONGEST_GAPS).fetchall())
-    return Coverage(import_id=import_id, skipped=skipped, identical_lines=identical_lines, gaps=gaps, **facts)  # type: ignore[arg-type]  # of SQL
+    facts |= {"identical_lines": identical_lines, "repeated_customers": repeated_customers, "repeated_products": repeated_products}
+    return Coverage(import_id=import_id, skipped=skipped, gaps=gaps, **facts)  # type: ignore[arg-type]  # SQL knows the types
 
 
 COUNTS = """

@@ -152,6 +152,10 @@ PROBLEMS: dict[str, tuple[Mapping[str, str], str]] = {
         "l.csv, line 3: 'line_no' '1' stands in this order a second time",
     ),
     "order twice": ({"o.csv": ORDERS + "1,bob,2024-01-02,5\n"}, "o.csv, line 4: the order '1' stands here a second time, with other values"),
+    "two customers": (
+        {"o.csv": FLAT + TWO + "1,bob,2024-01-02,rope,1,1\n"},
+        "o.csv, line 4: 'customer_id' is another than on the first line of this",
+    ),
     "overlap": (
         {"a.csv": FLAT + TWO, "b.csv": FLAT + "2,bob,2024-01-03,rope,2,7.5\n3,bob,2024-01-03,p,1,1\n"},
         "b.csv, line 2: this row stands in an earlier",

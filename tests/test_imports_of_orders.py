@@ -274,7 +274,7 @@ SEPARATE = {
     "order_lines.csv": "order_id,line_no,product_id,quantity,price,colour\n2,2,rope,1,5,red\n2,1,tent,1,50,\n1,1,rope,2,5,blue\n",
     "products.csv": "product_id,title,brand,department,kind,Weight\nrope,Rope,Nord,Camping,Ropes,2\ntent,Tent,,Camping,,7\nlamp,Lamp,Syd,,Lamps,1\n",
     "customers.csv": "customer_id,email,consent_email,zip,Income\nann,ann@x.dk,yes,'0210,5\nzoe,,no,2100,6\n",
-    "events.csv": "occurred_at,customer_id,event,product_id\n2024-01-05 10:00,kim,viewed,rope\n2024-01-04,ann,viewed,tent\n",
+    "events.csv": "occurred_at,customer_id,event,product_id\n2024-01-05 10:00,kim,Viewed,rope\n2024-01-04,ann,viewed,tent\n",
 }
 
 
@@ -298,6 +298,12 @@ def test_separate_files(run: Run) -> None:
         ("zoe", None, False, "2100", "6"),
     ]
     assert shop.rows("events", "customer_id, event") == [("ann", "viewed"), ("kim", "viewed")]
+
+
+def test_currencies_are_written_in_capitals_and_may_come_from_the_config(run: Run) -> None:
+    orders = "order_id,customer_id,ordered_at,revenue,currency\n1,ann,2024-01-01,2,eur\n2,bob,2024-01-01,2,\n"
+    assert run({"o.csv": orders}, shop={"currency": "EUR"}).rows("orders", "currency") == [("EUR",), ("EUR",)]
+    assert run({"o.csv": orders}).rows("orders", "currency") == [("EUR",), (None,)]
 
 
 @pytest.mark.parametrize(
@@ -335,6 +341,7 @@ def test_the_last_row_of_a_customer_or_product_wins(run: Run) -> None:
     shop = run(files)
     assert shop.rows("customers", "customer_id, country") == [("ann", "NO"), ("bob", None)]
     assert shop.rows("products", "product_id, title") == [("rope", "New"), ("tent", None)]
+    assert (shop.coverage.repeated_customers, shop.coverage.repeated_products) == (1, 1)
 
 
 def test_an_attribute_never_takes_a_canonical_name(run: Run) -> None:

@@ -19,7 +19,7 @@ from features.errors import DataError
 from features.files import check_seal, locked, private_file, publish, read_current, seal, whole_folder
 from features.files import sha256 as sha256_of
 from features.imports.assembly import view_rows, write_tables
-from features.imports.checks import find_bad_rows, find_lines_without_order, identical_lines, refuse_mixtures
+from features.imports.checks import find_bad_rows, find_lines_without_order, identical_lines, refuse_mixtures, repeated_ids
 from features.imports.mapping import plan_files
 from features.imports.problems import count_bad_rows, leave_out, refuse_bad_rows, write_aside
 from features.imports.staging import Staged, stage
@@ -63,12 +63,13 @@ def import_files(
             raise DataError("no files to import; name them, or list them as files in [import] of whobuys.toml")
         staged = _staged(workshop, named, config=config, key=key)
         skipped = _check(workshop.connection, staged, config=config, skip_bad_lines=skip_bad_lines, today=today)
+        if not skipped:
+            _forget_text(workshop.connection, staged)
         tables = workshop.folder / "tables"
         tables.mkdir()
         write_tables(workshop.connection, staged, tables, cancelled_prefix=config.imports.cancelled_prefix, currency=config.shop.currency)
         name = _fingerprint(tables)
-        repeated = identical_lines(workshop.connection, staged)
-        coverage = coverage_of(workshop.connection, tables, import_id=name, skipped=skipped, identical_lines=repeated)
+        coverage = _coverage(workshop, staged, name=name, skipped=skipped)
         if skipped:
             write_aside(workshop.connection, staged, shop / "imports" / f"{name}-skipped.csv")
         if is_new:
@@ -88,6 +89,7 @@ def _workshop(shop: Path, memory_limit: str) -> Iterator[Workshop]:
             connection.execute(f"SET temp_directory = {literal(str(folder / 'spill'))}")
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET autoinstall_known_extensions = false")
+            connection.execute("PRAGMA force_compression = 'uncompressed'")  # what is thrown away soon is not worth twice the time
             yield Workshop(connection, folder)
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise DataError(f"{shop}: the import could not be written, is the disk full? Nothing was changed ({str(error).splitlines()[0]})") from None
@@ -137,6 +139,26 @@ def _check(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], *, c
         skipped = count_bad_rows(connection, staged)
     refuse_mixtures(connection, staged, currency=config.shop.currency)
     return skipped
+
+
+def _forget_text(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> None:
+    """Free the disk of the text cells: nothing is left to be told of them."""
+    for each in staged:
+        connection.execute(f"DROP TABLE {each.plan.source.relation}")
+    connection.execute("CHECKPOINT")
+
+
+def _coverage(workshop: Workshop, staged: Sequence[Staged], *, name: str, skipped: int) -> Coverage:
+    repeated = repeated_ids(workshop.connection)
+    return coverage_of(
+        workshop.connection,
+        workshop.folder / "tables",
+        import_id=name,
+        skipped=skipped,
+        identical_lines=identical_lines(workshop.connection, staged),
+        repeated_customers=repeated["customers"],
+        repeated_products=repeated["products"],
+    )
 
 
 def _key(shop: Path) -> tuple[bytes, bool]:

@@ -26,7 +26,7 @@ def write_tables(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]
         ("order_lines", _lines(staged)),
         ("orders", _orders(staged, cancelled_prefix=cancelled_prefix, currency=currency)),
         ("customers", _customers(staged)),
-        ("events", "SELECT * FROM all_events"),
+        ("events", "SELECT * REPLACE (replace(replace(lower(event), ' ', '_'), '-', '_') AS event) FROM all_events"),
     ):
         connection.execute(f"CREATE OR REPLACE {'TABLE' if name in ('products', 'order_lines') else 'VIEW'} new_{name} AS {query}")
         attributes = [f"{quoted(ATTRIBUTE + each)} AS {quoted(each)}" for each in attribute_names(name, staged).values()]
@@ -103,7 +103,7 @@ def _orders(staged: Sequence[Staged], *, cancelled_prefix: str, currency: str) -
     return f"""
         WITH given AS (
             SELECT order_id, min(ordered_at) AS ordered_at, {firsts},
-                   coalesce(arg_min(currency, position), nullif({literal(currency)}, '')) AS currency,
+                   upper(coalesce(arg_min(currency, position), nullif({literal(currency)}, ''))) AS currency,
                    coalesce(sum(CAST(round(revenue * {MONEY}) AS HUGEINT)) FILTER (derived) / {MONEY}, arg_min(revenue, position)) AS given,
                    {prefixed} OR coalesce(bool_and(is_cancelled), FALSE) AS is_cancelled
             FROM all_orders GROUP BY order_id),
@@ -111,5 +111,5 @@ def _orders(staged: Sequence[Staged], *, cancelled_prefix: str, currency: str) -
             SELECT order_id, sum(amount) / {MONEY} AS amount, coalesce(sum(amount) FILTER (amount < 0), 0) / {MONEY} AS paid_back
             FROM new_order_lines GROUP BY order_id)
         SELECT given.*, if(is_cancelled, '{CANCELLED}', '{COMPLETED}') AS status,
-               if(is_cancelled, least(coalesce(given, paid_back, 0), 0), coalesce(given, amount) - coalesce(refunded, 0)) AS revenue
+               if(is_cancelled, least(coalesce(given, paid_back, 0), 0), coalesce(given, amount) - coalesce(abs(refunded), 0)) AS revenue
         FROM given LEFT JOIN brought USING (order_id)"""

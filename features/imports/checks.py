@@ -29,6 +29,7 @@ def find_bad_rows(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged
         for query in (*_unreadable(connection, each), *_empty(each), *_future(each, today), *_foreign(each, currency)):
             connection.execute(f"INSERT INTO bad {query}")
     connection.execute(f"INSERT INTO bad {_repeated_lines(staged)}")
+    connection.execute(f"INSERT INTO bad {_several_customers(staged)}")
     connection.execute(f"INSERT INTO bad {_repeated_orders(staged)}")
     connection.execute(f"INSERT INTO bad {_repeated_rows(staged)}")
     find_lines_without_order(connection, staged)
@@ -101,6 +102,16 @@ def _repeated_lines(staged: Sequence[Staged]) -> str:
         QUALIFY row_number() OVER (PARTITION BY order_id, line_no ORDER BY position) > 1"""
 
 
+def _several_customers(staged: Sequence[Staged]) -> str:
+    """Rows of an order that name another customer than its first row: order ids that begin anew somewhere would mix people up."""
+    if not any(each.plan.kind == "flat" and {"order_id", "customer_id"} <= each.columns and not each.derives_order_id for each in staged):
+        return "SELECT NULL, NULL, NULL WHERE FALSE"
+    return """
+        WITH mixed AS (SELECT order_id, arg_min(customer_id, position) AS first FROM all_orders
+                       WHERE order_id IS NOT NULL GROUP BY order_id HAVING min(customer_id) != max(customer_id))
+        SELECT position, 'customer_id', 'other customer' FROM all_orders JOIN mixed USING (order_id) WHERE customer_id != first"""
+
+
 def _repeated_orders(staged: Sequence[Staged]) -> str:
     """Rows of orders files that give an order a second time with other content; the same content twice is one order."""
     files = [each for each in staged if each.plan.kind == "orders" and not each.derives_order_id]
@@ -135,6 +146,15 @@ def identical_lines(connection: duckdb.DuckDBPyConnection, staged: Sequence[Stag
         counted = connection.execute(f"SELECT sum(n - 1) FROM (SELECT count(*) AS n FROM ({contents}) GROUP BY content)").fetchone()
         repeats += int(counted[0] or 0) if counted else 0
     return repeats
+
+
+def repeated_ids(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many rows of customers and products files are followed by another of the same id, by table; the last one is kept."""
+    counts = {}
+    for table, key in (("customers", "customer_id"), ("products", "product_id")):
+        counted = connection.execute(f"SELECT count({key}) - count(DISTINCT {key}) FROM all_{table} WHERE home").fetchone()
+        counts[table] = int(counted[0]) if counted else 0
+    return counts
 
 
 def refuse_mixtures(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], *, currency: str) -> None:

@@ -84,6 +84,8 @@ def _sentence(connection: duckdb.DuckDBPyConnection, each: Staged, *, row: int, 
             return f"{called} {shown} stands in this order a second time"
         case "order again":
             return f"the order {shown} stands here a second time, with other values"
+        case "other customer":
+            return f"{called} is another than on the first line of this order"
         case "row again":
             return "this row stands in an earlier file too"
     return f"no file holds the order {shown}"

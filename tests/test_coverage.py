@@ -1,0 +1,88 @@
+"""Canonical tables in, what they cover out: the figures, and the report for people word by word."""
+
+from datetime import date
+from pathlib import Path
+
+from features.config import Config, with_import
+from features.coverage import Coverage, Gap
+from features.imports import import_files
+
+SALES = """order_id,customer_id,ordered_at,product_id,quantity,price,brand,status
+1,ann,2024-01-01,tent,1,1000,Nord,paid
+1,ann,2024-01-01,rope,2,5,,paid
+2,bob,2024-01-02 23:59,rope,1,5,,paid
+3,bob,2024-01-10,rope,1,5,,paid
+4,,2024-01-12,rope,1,5,,paid
+C5,ann,2024-02-12,tent,-1,1000,Nord,cancelled
+"""
+
+REPORT = """\
+lines                           6
+orders                          5
+customers                       2
+products                        2
+revenue                     25.00  net of returns
+cancelled orders                1
+returned lines                  1
+lines without customer      16.7%  count for products only
+orders without customer     20.0%
+products without category  100.0%  ask by keyword
+products without brand      50.0%
+lines without category     100.0%
+lines without brand         66.7%
+customers with one order    50.0%
+dates                      2024-01-01 to 2024-02-12 (43 days)
+no orders                  2024-01-13 to 2024-02-11 (30 days)
+no orders                  2024-01-03 to 2024-01-09 (7 days)
+no orders                  2024-01-11 to 2024-01-11 (1 day)"""
+
+
+def test_what_an_import_covers(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text(SALES)
+    coverage = import_files(tmp_path, [tmp_path / "sales.csv"], config=with_import(Config(), cancelled_prefix="C"))
+    assert coverage.text() == REPORT
+    assert coverage.gaps[0] == Gap(date(2024, 1, 13), date(2024, 2, 11), 30)
+    assert coverage.one_time_share == 0.5
+
+
+def test_the_report_as_json() -> None:
+    coverage = Coverage(
+        import_id="abc",
+        lines=1234,
+        orders=2,
+        customers=2,
+        products=1,
+        events=7,
+        first_day=date(2024, 1, 1),
+        last_day=date(2024, 1, 1),
+        gaps=(Gap(date(2024, 1, 2), date(2024, 1, 3), 2),),
+        revenue=-1.5,
+        cancelled_orders=0,
+        returned_lines=0,
+        orders_without_revenue=1,
+        lines_without_customer=0.0001,
+        orders_without_customer=None,
+        products_without_category=0.0,
+        products_without_brand=0.0,
+        lines_without_category=0.0,
+        lines_without_brand=0.0,
+        one_time_share=0.25,
+        identical_lines=3,
+        repeated_customers=5,
+        repeated_products=0,
+        skipped=4,
+    )
+    described = coverage.as_dict()
+    assert described["first_day"] == "2024-01-01"
+    assert described["gaps"] == [{"first_day": "2024-01-02", "last_day": "2024-01-03", "days": 2}]
+    for line in (
+        "1,234",
+        "under 0.1%",
+        "-1.50",
+        "see imports/abc-skipped.csv",
+        "identical lines (kept)",
+        "(1 day)",
+        "events",
+        "orders without revenue",
+    ):
+        assert line in coverage.text()

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
 from features.errors import DataError, UsageError, did_you_mean
 from features.shop import Shop
@@ -51,10 +51,10 @@ class Catalogue:
     products: pd.DataFrame
     language: str = "english"
 
-    @classmethod
-    def of(cls, shop: Shop, *, language: str = "english") -> "Catalogue":
-        """The catalogue of a shop."""
-        return cls(shop.products, language)
+    @staticmethod
+    def of(shop: Shop, *, language: str = "english") -> "Catalogue":
+        """The catalogue of a shop, made once a shop."""
+        return _catalogue(shop, language)
 
     @cached_property
     def categories(self) -> dict[str, list[int]]:
@@ -81,6 +81,19 @@ class Catalogue:
         rows = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
         shape = (len(lists), len(vocabulary))
         return list(vocabulary), csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+
+    @cached_property
+    def attributes(self) -> tuple[list[str], csr_matrix]:
+        """Words, category levels and brands as one 0/1 matrix products x attributes, and the attributes' names ("word: tent", "brand: Nordvind")."""
+        vocabulary, words_of = self.words
+        names = [f"word: {word}" for word in vocabulary]
+        blocks = [words_of]
+        for kind, groups in (("category", self.categories), ("brand", self.brands)):
+            names += [f"{kind}: {name}" for name in groups]
+            rows = np.concatenate([np.empty(0, np.int64), *(np.asarray(positions) for positions in groups.values())])
+            columns = np.repeat(np.arange(len(groups)), [len(positions) for positions in groups.values()])
+            blocks.append(csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(len(self.products), len(groups))))
+        return names, hstack(blocks, format="csr")
 
     def category(self, name: str) -> ProductSet:
         """The products at or below a category, named by its full path or by any one level of it, in any case."""
@@ -138,7 +151,7 @@ class Catalogue:
         if at_least is not None or at_most is not None:
             numbers = pd.to_numeric(values, errors="coerce")
             keep &= numbers.between(-np.inf if at_least is None else at_least, np.inf if at_most is None else at_most)
-        limits = [f">= {at_least:g}"] * (at_least is not None) + [f"<= {at_most:g}"] * (at_most is not None)
+        limits = [f"{sign} {value:g}" for sign, value in ((">=", at_least), ("<=", at_most)) if value is not None]
         label = f"{column} {' and '.join(([f'= {equal}'] if equal is not None else []) + limits)}"
         return self._set(label, np.flatnonzero(keep.fillna(False)).tolist(), "attribute")
 
@@ -152,6 +165,11 @@ class Catalogue:
 
     def _set(self, label: str, positions: Iterable[int], kind: SetKind) -> ProductSet:
         return ProductSet.of(label, self.products.index[sorted(positions)], kind=kind)
+
+
+@lru_cache(maxsize=4)
+def _catalogue(shop: Shop, language: str) -> Catalogue:
+    return Catalogue(shop.products, language)
 
 
 def read_sets(path: Path) -> list[ProductSet]:

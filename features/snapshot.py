@@ -19,7 +19,6 @@ from features.expressions import UNIT, before, decayed
 from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, history, members, set_facts, set_visits
 from features.products import ProductSet, membership
 from features.shop import Shop
-from features.tables import PATH_SEPARATOR
 
 Codes = NDArray[np.int32]
 

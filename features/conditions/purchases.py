@@ -1,7 +1,6 @@
 """Purchases answer conditions: who bought from a product set, ever or within a time before the date."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import reduce
 
 import ibis
@@ -38,11 +37,9 @@ class OfProducts(BaseModel, Condition):
 
     def _named(self, catalogue: Catalogue) -> Iterator[ProductSet]:
         for kind in ("category", "brand", "product"):
-            names = getattr(self, kind) or ()
-            with at(kind) if names else _nowhere():
-                sets = [getattr(catalogue, kind)(name) for name in names]
-            if sets:
-                yield _either(sets)
+            if names := getattr(self, kind):
+                with at(kind):
+                    yield _either([getattr(catalogue, kind)(name) for name in names])
         if self.keyword:
             with at("keyword"):
                 yield catalogue.keyword(*self.keyword)
@@ -61,11 +58,6 @@ def _either(sets: list[ProductSet]) -> ProductSet:
         return sets[0]
     ids = (product_id for one in sets for product_id in one.product_ids)
     return ProductSet.of(" or ".join(one.label for one in sets), ids, kind=sets[0].kind)
-
-
-@contextmanager
-def _nowhere() -> Iterator[None]:
-    yield
 
 
 @condition("bought")

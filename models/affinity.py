@@ -1,0 +1,264 @@
+"""Purchases become affinities: how strongly every customer leans to any product set.
+
+Every affinity is linear in the set: ``customers x k`` times ``k x products`` times ``products x sets``. So one mechanism answers for
+a category, a brand, a product or any list of ids, also one that did not exist when the affinity was fitted.
+
+* als: implicit ALS on decayed orders (Hu, Koren, Volinsky 2008).
+* ease: a linear autoencoder over products (Steck 2019), its largest weights kept.
+* taste: the same autoencoder over attributes (words, categories, brands), which also reaches products without sales.
+* content: TF-IDF likeness of the attributes bought and those of the set.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_matrix, diags, spmatrix
+from threadpoolctl import threadpool_limits
+
+from features.products import Catalogue
+from features.snapshot import Snapshot
+from models.base import Arrays, Floats, sparse_arrays, sparse_of
+
+AFFINITIES = {
+    "als": "affinity by collaborative filtering (ALS) on recent orders",
+    "ease": "affinity by products that go together (EASE)",
+    "taste": "affinity by words, categories and brands that go together (EASE over attributes)",
+    "content": "likeness of the words, categories and brands bought to those of the set (TF-IDF)",
+}
+
+
+@dataclass(frozen=True)
+class AffinityConfig:
+    """Settings of all affinities.
+
+    ``half_life`` in days; ``ease_products`` and ``ease_attributes`` limit the autoencoders to the columns that most customers bought;
+    ``ease_kept`` is the number of weights kept per column; ``least_products`` an attribute needs to count.
+    """
+
+    half_life: int = 180
+    factors: int = 64
+    iterations: int = 8
+    alpha: float = 5.0
+    regularization: float = 1.0
+    ease_products: int = 4000
+    ease_regularization: float = 400.0
+    ease_attributes: int = 3000
+    taste_regularization: float = 100.0
+    ease_kept: int = 200
+    least_products: int = 2
+    threads: int = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Leanings:
+    """The affinities of one snapshot's customers, ready for any membership (products x sets). Made by ``Affinity.of``."""
+
+    affinity: "Affinity"
+    orders: csr_matrix
+    recent: csr_matrix
+    attributes: csr_matrix
+    catalogue: csr_matrix
+    known: Floats
+
+    @cached_property
+    def _left(self) -> dict[str, csr_matrix | Floats]:
+        tastes = (self.orders @ self.attributes).tocsr()
+        return {
+            "als": self.affinity.fold_in(self.recent),
+            "ease": self.orders,
+            "taste": tastes[:, self.affinity.taste_columns],
+            "content": (log2p(self.recent) @ self.attributes).tocsr(),
+        }
+
+    def right(self, membership: csr_matrix) -> dict[str, Floats]:
+        """What each affinity knows of the sets: k x sets, dense."""
+        bought = membership[self.known]
+        kinds = (membership.T @ self.catalogue).T.tocsr()
+        return {
+            "als": self.affinity.item_factors.T @ bought.toarray(),
+            "ease": (self.affinity.ease @ bought).toarray(),
+            "taste": _dense(self.affinity.taste @ kinds[self.affinity.taste_columns]),
+            "content": kinds.toarray(),
+        }
+
+    def scores(self, membership: csr_matrix) -> dict[str, Floats]:
+        """Each affinity of every customer to every set: float32 customers x sets, not below 0."""
+        right = self.right(membership)
+        return {name: np.maximum(_dense(left @ right[name]), 0) for name, left in self._left.items()}
+
+    @cached_property
+    def totals(self) -> dict[str, Floats]:
+        """Each affinity of every customer to the whole catalogue, above 0: what a share is a share of."""
+        everything = csr_matrix(np.ones((self.catalogue.shape[0], 1), np.float32))
+        return {name: np.maximum(values[:, 0], 1e-3) for name, values in self.scores(everything).items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Affinity:
+    """What was learnt of products and attributes from orders before a date; it holds no customer.
+
+    ``product_ids`` are the columns of ``item_factors`` and ``ease``; ``attribute_names`` with ``attribute_weights`` (inverse document
+    frequencies) those of the attributes, of which ``taste`` reads the ``taste_columns``.
+    """
+
+    config: AffinityConfig
+    product_ids: pd.Index
+    item_factors: Floats
+    ease: csr_matrix
+    attribute_names: pd.Index
+    attribute_weights: Floats
+    taste_columns: np.ndarray
+    taste: csr_matrix
+
+    @classmethod
+    def fit(cls, snapshot: Snapshot, catalogue: Catalogue, *, config: AffinityConfig, seed: int) -> Self:
+        """Learn from everything before the snapshot's date."""
+        recent, products = snapshot.matrix("product", half_life=config.half_life)
+        orders = _ones(recent)
+        names, weights = _vocabulary(catalogue, products, least=config.least_products)
+        attributes = _weighted(catalogue, names, weights)[catalogue.products.index.get_indexer(products)]
+        tastes = (orders @ attributes).tocsr()
+        columns = _most_bought(tastes, config.ease_attributes)
+        with threadpool_limits(config.threads):
+            return cls(
+                config,
+                products,
+                _item_factors(recent, config, seed),
+                _spread(_ease(orders, config.ease_products, config.ease_regularization, config.ease_kept), orders, config.ease_products),
+                names,
+                weights,
+                columns,
+                _ease(tastes[:, columns], len(columns), config.taste_regularization, config.ease_kept),
+            )
+
+    def of(self, snapshot: Snapshot, catalogue: Catalogue) -> Leanings:
+        """The affinities of the customers of a snapshot, which may be later than the fit: everybody is folded in alike."""
+        recent, products = snapshot.matrix("product", half_life=self.config.half_life)
+        known = snapshot.shop.product_ids
+        place = self.product_ids.get_indexer(products)
+        kept = np.flatnonzero(place >= 0)
+        shape = (recent.shape[0], len(self.product_ids))
+        entries = recent[:, kept].tocoo()
+        aligned = csr_matrix((entries.data, (entries.row, place[kept][entries.col])), shape=shape)
+        weighted = _weighted(catalogue, self.attribute_names, self.attribute_weights)
+        positions = pd.Index(known).get_indexer(self.product_ids)
+        return Leanings(self, _ones(aligned), aligned, weighted[positions], weighted, positions)
+
+    def fold_in(self, recent: csr_matrix) -> Floats:
+        """The ALS factors of customers, from their decayed orders: float32 customers x factors."""
+        model = AlternatingLeastSquares(
+            factors=self.item_factors.shape[1],
+            regularization=self.config.regularization,
+            alpha=self.config.alpha,
+            num_threads=self.config.threads,
+        )
+        model.item_factors = self.item_factors
+        with threadpool_limits(1, "blas"):
+            return np.asarray(model.recalculate_user(np.arange(recent.shape[0]), recent), np.float32)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything that is kept, as arrays without objects."""
+        return {
+            "product_ids": self.product_ids.to_numpy(dtype="U"),
+            "item_factors": self.item_factors,
+            "attribute_names": self.attribute_names.to_numpy(dtype="U"),
+            "attribute_weights": self.attribute_weights,
+            "taste_columns": self.taste_columns,
+            **sparse_arrays("ease", self.ease),
+            **sparse_arrays("taste", self.taste),
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays, config: AffinityConfig) -> Self:
+        """The inverse of ``arrays``."""
+        return cls(
+            config,
+            pd.Index(arrays["product_ids"].astype(object)),
+            arrays["item_factors"].astype(np.float32),
+            sparse_of("ease", arrays),
+            pd.Index(arrays["attribute_names"].astype(object)),
+            arrays["attribute_weights"].astype(np.float32),
+            arrays["taste_columns"].astype(np.int64),
+            sparse_of("taste", arrays),
+        )
+
+
+def log2p(matrix: csr_matrix) -> csr_matrix:
+    """log2(1 + x) of the entries."""
+    return csr_matrix((np.log2(1 + matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _ones(matrix: csr_matrix) -> csr_matrix:
+    return csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _dense(matrix: spmatrix | Floats) -> Floats:
+    return np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray(), np.float32)
+
+
+def _item_factors(recent: csr_matrix, config: AffinityConfig, seed: int) -> Floats:
+    model = AlternatingLeastSquares(
+        factors=min(config.factors, max(2, min(recent.shape) - 1)),
+        regularization=config.regularization,
+        alpha=config.alpha,
+        iterations=config.iterations,
+        random_state=seed,
+        num_threads=config.threads,
+    )
+    with threadpool_limits(1, "blas"):
+        model.fit(recent, show_progress=False)
+    return np.asarray(model.item_factors, np.float32)
+
+
+def _most_bought(matrix: csr_matrix, limit: int) -> np.ndarray:
+    customers = np.asarray((matrix > 0).sum(axis=0)).ravel()
+    return np.sort(np.argsort(-customers, kind="stable")[:limit])
+
+
+def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> csr_matrix:
+    """Weights of the closed form: B = I - P / diag(P), P = (X'X + regularization I)^-1; the ``kept`` largest of each column."""
+    columns = _most_bought(matrix, limit)
+    chosen = matrix[:, columns]
+    gram = _dense(chosen.T @ chosen)
+    gram[np.diag_indices_from(gram)] += regularization
+    inverse = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), np.eye(len(gram), dtype=np.float32), overwrite_b=True)
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    if kept < len(weights):
+        least = np.partition(np.abs(weights), len(weights) - kept, axis=0)[len(weights) - kept]
+        weights[np.abs(weights) < least] = 0
+    return csr_matrix(weights)
+
+
+def _spread(weights: csr_matrix, matrix: csr_matrix, limit: int) -> csr_matrix:
+    columns = _most_bought(matrix, limit)
+    entries = weights.tocoo()
+    return csr_matrix((entries.data, (columns[entries.row], columns[entries.col])), shape=(matrix.shape[1], matrix.shape[1]))
+
+
+def _vocabulary(catalogue: Catalogue, sold: pd.Index, *, least: int) -> tuple[pd.Index, Floats]:
+    names, matrix = catalogue.attributes
+    counts = np.asarray(matrix[catalogue.products.index.get_indexer(sold)].sum(axis=0)).ravel()
+    kept = np.flatnonzero(counts >= least)
+    weights = np.log((1 + len(sold)) / (1 + counts[kept])).astype(np.float32)
+    return pd.Index([names[column] for column in kept], dtype=object), weights
+
+
+def _weighted(catalogue: Catalogue, names: pd.Index, weights: Floats) -> csr_matrix:
+    known, matrix = catalogue.attributes
+    place = pd.Index(known, dtype=object).get_indexer(names)
+    found = place >= 0
+    chosen = csr_matrix((matrix.shape[0], len(names)), dtype=np.float32) if not found.any() else _columns(matrix, place, found)
+    chosen = (chosen @ diags(weights)).tocsr()
+    lengths = np.sqrt(np.asarray(chosen.multiply(chosen).sum(axis=1)).ravel())
+    return (diags(1 / np.where(lengths > 0, lengths, 1)) @ chosen).tocsr().astype(np.float32)
+
+
+def _columns(matrix: csr_matrix, place: np.ndarray, found: np.ndarray) -> csr_matrix:
+    entries = matrix[:, place[found]].tocoo()
+    return csr_matrix((entries.data, (entries.row, np.flatnonzero(found)[entries.col])), shape=(matrix.shape[0], len(place)))

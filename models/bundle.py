@@ -1,0 +1,105 @@
+"""All fitted models of one training become one folder without a pickle, and that folder answers "who will buy these?"."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from features.errors import DataError
+from features.files import MANIFEST, check_seal, seal, whole_folder
+from features.products import Catalogue, ProductSet
+from features.snapshot import Snapshot
+from models.base import Floats
+from models.interest import Interest
+from models.likelihood import Likelihood
+
+ORIGINS = "origins"
+EVALUATION = "evaluation"
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """The models of one training, which knew everything before ``as_of`` and nothing after.
+
+    ``interest`` is None for a shop without order lines. ``facts`` are settings, measures and versions, for people and for tracking.
+    """
+
+    id: str
+    as_of: date
+    horizon: int
+    pair_model: Interest | None
+    customer_model: Likelihood
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_interest(self) -> bool:
+        """Whether the shop's orders told what was bought, so that product sets can be asked for."""
+        return self.pair_model is not None
+
+    def interest(self, snapshot: Snapshot, sets: Sequence[ProductSet]) -> Floats:
+        """Probability to buy at least one product of the set in ``[as_of, as_of + horizon)`` of the snapshot: float32 customers x sets.
+
+        Rows are ``snapshot.customer_ids``, columns the sets in order. Raises DataError without order lines, ValueError without sets.
+        """
+        parts = [probabilities for _, _, probabilities in self.interest_blocks(snapshot, sets)]
+        if not parts:
+            raise ValueError("there are no product sets")
+        return np.hstack(parts)
+
+    def interest_blocks(self, snapshot: Snapshot, sets: Sequence[ProductSet]) -> Iterator[tuple[int, int, Floats]]:
+        """``interest`` in blocks of sets, in order, so that memory stays bounded: (first, one past the last, customers x sets of the block)."""
+        if self.pair_model is None:
+            raise DataError("these orders have no lines, so it is not known what was bought; import order lines, then train again")
+        self._check(snapshot)
+        yield from self.pair_model.blocks(snapshot, sets, Catalogue.of(snapshot.shop))
+
+    def customers(self, snapshot: Snapshot) -> pd.DataFrame:
+        """``likelihood_<horizon>`` of every customer of the snapshot, index customer_id."""
+        self._check(snapshot)
+        return self.customer_model.predict(snapshot)
+
+    def save(self, folder: Path, *, origins: Sequence["Bundle"] = (), tables: dict[str, pd.DataFrame] | None = None) -> None:
+        """Write the folder whole: models, ``origins/<date>/`` (fits that knew only what came before), ``evaluation/<table>.parquet``, manifest."""
+        with whole_folder(folder) as temporary:
+            for origin in origins:
+                origin._write(temporary / ORIGINS / origin.as_of.isoformat())
+            for name, table in (tables or {}).items():
+                (temporary / EVALUATION).mkdir(exist_ok=True)
+                table.to_parquet(temporary / EVALUATION / f"{name}.parquet", index=False)
+            self._write(temporary)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The bundle in a folder, after every file was compared with its sha256. Raises DataError when it is missing, changed or of another format."""
+        if not (folder / MANIFEST).is_file():
+            raise DataError(f"{folder}: there is no bundle here; run: whobuys train")
+        manifest = check_seal(folder)
+        if manifest.get("format") != FORMAT:
+            raise DataError(
+                f"{folder}: was written by another version of whobuys (format {manifest.get('format')}, not {FORMAT}); run: whobuys train"
+            )
+        pair_model = Interest.load(folder / "interest") if (folder / "interest").is_dir() else None
+        facts = manifest["facts"]
+        assert isinstance(facts, dict)
+        as_of = date.fromisoformat(str(manifest["as_of"]))
+        return cls(str(manifest["id"]), as_of, int(str(manifest["horizon"])), pair_model, Likelihood.load(folder / "likelihood"), facts)
+
+    def _write(self, folder: Path) -> None:
+        if self.pair_model is not None:
+            self.pair_model.save(folder / "interest")
+        self.customer_model.save(folder / "likelihood")
+        seal(folder, format=FORMAT, id=self.id, as_of=self.as_of.isoformat(), horizon=self.horizon, facts=self.facts)
+
+    def _check(self, snapshot: Snapshot) -> None:
+        if snapshot.horizon != self.horizon:
+            raise ValueError(f"the bundle predicts {self.horizon} days, the snapshot is made for {snapshot.horizon}")
+        if snapshot.as_of < self.as_of:
+            raise DataError(
+                f"the bundle {self.id} knew everything before {self.as_of}, so it cannot be asked as of {snapshot.as_of}, which it has seen; "
+                f"choose a later date, or train with --as-of {snapshot.as_of}"
+            )

@@ -1,0 +1,187 @@
+"""Pairs (customer, product set) become interest: the probability to buy at least one product of the set within the horizon.
+
+Two models over the same columns, averaged in log-odds: heavily regularised boosted trees (Ke and others 2017), which find conditions,
+and a logistic regression on logarithms, which finds rates and products of rates. Neither ever sees the name of a set.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from features.errors import DataError
+from features.products import Catalogue, ProductSet
+from features.snapshot import Snapshot
+from models.affinity import Affinity, AffinityConfig, Leanings
+from models.base import Floats, load_arrays, save_arrays
+from models.logistic import Logistic
+from models.pair_features import PairColumns
+from models.training_sets import SetMixture, training_sets
+
+BLOCK = 2_000_000
+"""Pairs whose columns are held in memory at once when scoring."""
+
+
+@dataclass(frozen=True)
+class InterestConfig:
+    """Settings of the pair model.
+
+    ``pairs`` is how many pairs of each snapshot are learnt from; ``rare`` raises the weight of sets with few buyers:
+    (mean buyers / buyers) ** rare; a snapshot counts half as much as one that is ``half_life`` days later.
+    """
+
+    seed: int = 1
+    pairs: int = 150_000
+    rare: float = 0.3
+    half_life: float = 45.0
+    trees: int = 300
+    leaves: int = 7
+    learning_rate: float = 0.06
+    least_in_leaf: int = 1000
+    column_share: float = 0.2
+    row_share: float = 0.7
+    ridge: float = 20.0
+    logistic_strength: float = 1e-3
+    threads: int = 2
+    affinity: AffinityConfig = field(default_factory=AffinityConfig)
+    mixture: SetMixture = field(default_factory=SetMixture)
+
+
+@dataclass(frozen=True, eq=False)
+class PairSample:
+    """Pairs of the snapshot of ``day`` with known outcome: ``columns`` (a row per pair), ``bought``, ``weight`` that restores the base rate."""
+
+    day: int
+    columns: pd.DataFrame
+    bought: NDArray[np.bool_]
+    weight: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Interest:
+    """The fitted pair model with the affinities of its newest date. ``level`` is added to the log-odds (0 unless it was proven better)."""
+
+    config: InterestConfig
+    affinity: Affinity
+    booster: lgb.Booster
+    logistic: Logistic
+    level: float = 0.0
+
+    @classmethod
+    def fit(cls, samples: Sequence[PairSample], affinity: Affinity, *, config: InterestConfig) -> Self:
+        """Learn from samples of several snapshots; ``affinity`` is what serving will use. Raises DataError when nobody ever bought."""
+        columns = pd.concat([sample.columns for sample in samples], ignore_index=True)
+        bought = np.concatenate([sample.bought for sample in samples])
+        newest = max(sample.day for sample in samples)
+        weight = np.concatenate([sample.weight * np.float32(0.5 ** ((newest - sample.day) / config.half_life)) for sample in samples])
+        if not bought.any() or bought.all():
+            raise DataError("the training dates have no buyers to learn from; import more orders or train with a longer --horizon")
+        weight = weight / weight.mean()
+        return cls(
+            config, affinity, _boosted(columns, bought, weight, config), Logistic.fit(columns, bought, weight, strength=config.logistic_strength)
+        )
+
+    def predict(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Floats:
+        """Interest of every customer of the snapshot in every set: float32 customers x sets."""
+        parts = [probabilities for _, _, probabilities in self.blocks(snapshot, sets, catalogue)]
+        return np.hstack(parts)
+
+    def blocks(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Iterator[tuple[int, int, Floats]]:
+        """``predict`` in blocks of sets, in order: (first, one past the last, customers x sets of the block)."""
+        leanings = self.affinity.of(snapshot, catalogue)
+        width = max(1, BLOCK // len(snapshot.customer_ids))
+        for first in range(0, len(sets), width):
+            chosen = sets[first : first + width]
+            yield first, first + len(chosen), self._block(snapshot, chosen, leanings)
+
+    def with_level(self, level: float) -> Self:
+        """The same model with another level."""
+        return replace(self, level=level)
+
+    def save(self, folder: Path) -> None:
+        """Write LightGBM's text model, arrays and JSON into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "trees.txt").write_text(self.booster.model_to_string(), encoding="utf-8")
+        save_arrays(folder / "affinity.npz", self.affinity.arrays())
+        content = {"config": asdict(self.config), "level": self.level, "logistic": self.logistic.as_dict()}
+        (folder / "interest.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The inverse of ``save``."""
+        content = json.loads((folder / "interest.json").read_text(encoding="utf-8"))
+        settings = content["config"]
+        affinity, mixture = AffinityConfig(**settings.pop("affinity")), SetMixture(**settings.pop("mixture"))
+        config = InterestConfig(**settings, affinity=affinity, mixture=mixture)
+        booster = lgb.Booster(model_str=(folder / "trees.txt").read_text(encoding="utf-8"))
+        arrays = load_arrays(folder / "affinity.npz")
+        return cls(config, Affinity.of_arrays(arrays, affinity), booster, Logistic.of_dict(content["logistic"]), content["level"])
+
+    def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
+        columns = PairColumns(snapshot.pairs(sets), leanings)
+        people = len(snapshot.customer_ids)
+        grid = np.arange(people * len(sets), dtype=np.int64)
+        return self.probability(columns.of(grid % people, grid // people)).reshape(len(sets), people).T
+
+    def probability(self, columns: pd.DataFrame) -> Floats:
+        """The interest of pairs from their columns, which are put into the order of the fit by name."""
+        trees = self.booster.predict(columns[self.booster.feature_name()], raw_score=True, num_threads=self.config.threads)
+        return expit((trees + self.logistic.log_odds(columns)) / 2 + self.level).astype(np.float32)
+
+
+def pair_sample(snapshot: Snapshot, catalogue: Catalogue, affinity: Affinity, *, config: InterestConfig) -> PairSample:
+    """Draw pairs of a snapshot whose horizon has passed, over sets of many kinds, with the ``affinity`` that was fitted on what came before it.
+
+    All pairs of buyers (or half of ``config.pairs``, if they are more), then pairs with history, then the rest; each weighted by one over its chance.
+    """
+    rng = np.random.default_rng([config.seed, snapshot.day, 7])
+    sets = training_sets(snapshot, catalogue, mixture=config.mixture, seed=config.seed)
+    pairs = snapshot.pairs(sets)
+    outcome = snapshot.outcome(sets).tocoo()
+    people = len(snapshot.customer_ids)
+    bought = np.zeros(people * len(sets), dtype=bool)
+    bought[outcome.col.astype(np.int64) * people + outcome.row] = True
+    chance = _chances(bought, pairs.keys, config.pairs)
+    chosen = np.flatnonzero(rng.random(len(bought)) < chance)
+    buyers = np.bincount(chosen[bought[chosen]] // people, minlength=len(sets))
+    rare = np.clip((buyers.mean() / np.maximum(buyers, 2)) ** config.rare, 0.3, 3)
+    columns = PairColumns(pairs, affinity.of(snapshot, catalogue)).of(chosen % people, chosen // people)
+    return PairSample(snapshot.day, columns, bought[chosen], (rare[chosen // people] / chance[chosen]).astype(np.float32))
+
+
+def _chances(bought: NDArray[np.bool_], with_history: NDArray[np.int64], budget: int) -> Floats:
+    rest = budget - min(int(bought.sum()), budget // 2)
+    chance = np.zeros(len(bought), np.float32)
+    history = np.zeros(len(bought), dtype=bool)
+    history[with_history] = True
+    known, unknown = history & ~bought, ~history & ~bought
+    chance[known] = min(1.0, rest / 2 / max(known.sum(), 1))
+    chance[unknown] = min(1.0, (rest - chance[known].sum()) / max(unknown.sum(), 1))
+    chance[bought] = min(1.0, budget / 2 / max(bought.sum(), 1))
+    return chance
+
+
+def _boosted(columns: pd.DataFrame, bought: NDArray[np.bool_], weight: Floats, config: InterestConfig) -> lgb.Booster:
+    settings = {
+        "objective": "binary",
+        "num_leaves": config.leaves,
+        "learning_rate": config.learning_rate,
+        "min_data_in_leaf": min(config.least_in_leaf, max(20, len(columns) // 100)),
+        "feature_fraction": config.column_share,
+        "bagging_fraction": config.row_share,
+        "bagging_freq": 1,
+        "lambda_l2": config.ridge,
+        "num_threads": config.threads,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": config.seed,
+        "verbose": -1,
+    }
+    return lgb.train(settings, lgb.Dataset(columns, bought.astype(np.float32), weight=weight, free_raw_data=True), config.trees)

@@ -1,0 +1,72 @@
+"""A logistic regression on logarithms: every column as sign(x) log(1 + |x| / its own small unit), standardised, with flags for what is unknown."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from models.base import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Logistic:
+    """Fitted weights. ``columns`` in order; ``unit`` (the scale of each logarithm), ``mean`` and ``spread`` standardise; ``unknown`` are the
+    columns with a flag of their own; ``weights`` first of the columns, then of the flags."""
+
+    columns: tuple[str, ...]
+    unknown: tuple[str, ...]
+    unit: Floats
+    mean: Floats
+    spread: Floats
+    weights: Floats
+    intercept: float
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, outcome: NDArray[np.bool_], weight: Floats, *, strength: float) -> Self:
+        """Fit by lbfgs with an L2 penalty; ``strength`` is scikit-learn's C."""
+        unit = _units(frame)
+        unknown = tuple(name for name in frame if frame[name].isna().any())
+        values = _logarithms(frame, unit, unknown)
+        mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+        spread = values.std(axis=0, dtype=np.float64).astype(np.float32)
+        spread[spread < 1e-6] = 1
+        values -= mean
+        values /= spread
+        model = LogisticRegression(C=strength, max_iter=300).fit(values, outcome, sample_weight=weight)
+        return cls(tuple(frame.columns), unknown, unit, mean, spread, model.coef_[0].astype(np.float32), float(model.intercept_[0]))
+
+    def log_odds(self, frame: pd.DataFrame) -> Floats:
+        """The log-odds of each row; columns are found by name."""
+        values = _logarithms(frame[list(self.columns)], self.unit, self.unknown)
+        weights = self.weights / self.spread
+        return values @ weights + np.float32(self.intercept - self.mean @ weights)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, for JSON."""
+        arrays = {name: getattr(self, name).astype(float).tolist() for name in ("unit", "mean", "spread", "weights")}
+        return {"columns": list(self.columns), "unknown": list(self.unknown), "intercept": self.intercept, **arrays}
+
+    @classmethod
+    def of_dict(cls, content: dict[str, Any]) -> Self:
+        """The inverse of ``as_dict``."""
+        arrays = {name: np.asarray(content[name], np.float32) for name in ("unit", "mean", "spread", "weights")}
+        return cls(tuple(content["columns"]), tuple(content["unknown"]), intercept=content["intercept"], **arrays)
+
+
+def _units(frame: pd.DataFrame) -> Floats:
+    sizes = np.abs(frame.iloc[:: max(1, len(frame) // 200_000)].to_numpy())
+    sizes[~(sizes > 0)] = np.nan
+    known = ~np.isnan(sizes).all(axis=0)
+    unit = np.ones(sizes.shape[1], np.float32)
+    unit[known] = np.nanquantile(sizes[:, known], 0.1, axis=0)
+    return unit
+
+
+def _logarithms(frame: pd.DataFrame, unit: Floats, unknown: tuple[str, ...]) -> Floats:
+    flags = [frame[name].isna().to_numpy(np.float32) for name in unknown]
+    values = np.nan_to_num(frame.to_numpy(np.float32), nan=0.0)
+    logs = np.sign(values) * np.log1p(np.abs(values) / unit)
+    return np.column_stack([logs, *flags])

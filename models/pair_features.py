@@ -1,0 +1,138 @@
+"""Facts and affinities of pairs become the columns that the interest model reads."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.expressions import Feature
+from features.pairs import HISTORY_FEATURES, SET_FEATURES
+from features.snapshot import Pairs
+from models.affinity import AFFINITIES, Leanings
+from models.base import Floats
+
+CUSTOMER_COLUMNS = (
+    "frequency",
+    "recency",
+    "age",
+    "lateness",
+    "rhythm",
+    "orders_30",
+    "orders_90",
+    "orders_365",
+    "orders_decayed_60",
+    "lines",
+    "lines_decayed_30",
+    "lines_decayed_90",
+    "basket",
+    "products",
+    "products_90",
+    "unit_price",
+    "monetary",
+    "discount_share",
+)
+CROSS_FEATURES = (
+    Feature("share", "share of the customer's orders that contain the set"),
+    Feature("share_decayed", "the same with orders that are worth half after 120 days"),
+    Feature("share_shrunk", "the same, drawn toward the set's popularity as if by five further orders"),
+    Feature("gap", "mean days between the customer's orders from the set; unknown with fewer than two"),
+    Feature("overdue", "days since the last order from the set over that gap"),
+    Feature("recency_ratio", "days since the last order from the set over days since the last order"),
+    Feature("price_gap", "log of the customer's usual unit price over the set's"),
+    Feature("set_volume", "decayed orders from the set (120 days) times decayed product lines (90 days)"),
+    Feature("expected_by_share", "decayed share of the set times decayed orders (60 days)"),
+    Feature("expected_by_popularity", "the set's popularity of the last 90 days times decayed product lines (90 days)"),
+)
+AFFINITY_FEATURES = tuple(
+    feature
+    for name, meaning in AFFINITIES.items()
+    for feature in (
+        Feature(name, meaning),
+        Feature(f"{name}_share", f"{meaning}, over that to the whole catalogue"),
+        Feature(f"{name}_lift", f"{meaning}, over that of the mean customer"),
+        Feature(f"{name}_share_lift", f"{meaning}, its share over that of the mean customer"),
+    )
+)
+SMALL = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class PairColumns:
+    """Makes the columns of any pairs of a snapshot. Sets are taken in order and in blocks, because affinities are dense customers x sets."""
+
+    pairs: Pairs
+    leanings: Leanings
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The columns in the order of ``of``."""
+        history = [feature.name for feature in (*HISTORY_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES)]
+        return [*history, *CUSTOMER_COLUMNS, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
+
+    def of(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> pd.DataFrame:
+        """The columns of the given pairs (positions of customers and sets, one per row): float32, unknown is NaN."""
+        people = {name: values[customers] for name, values in self._people.items()}
+        kinds = {name: values[sets] for name, values in self._kinds.items()}
+        history = self.pairs.history(customers, sets)
+        columns = {name: history[name].to_numpy() for name in history}
+        columns |= _crossed(columns, people, kinds, self._orders_decayed_120[customers])
+        columns |= self._affinities(customers, sets)
+        columns |= {name: people[name] for name in CUSTOMER_COLUMNS}
+        columns |= {f"of_set_{name}": values for name, values in kinds.items()}
+        frame = pd.DataFrame(columns, copy=False)[self.names].astype(np.float32, copy=False)
+        return frame.where(np.isfinite(frame))
+
+    def _affinities(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> dict[str, Floats]:
+        first, last = int(sets.min()), int(sets.max()) + 1
+        scores = self.leanings.scores(self.pairs.membership[:, first:last])
+        columns = {}
+        for name, values in scores.items():
+            totals = self.leanings.totals[name]
+            own = values[customers, sets - first]
+            share = own / totals[customers]
+            columns[name] = own
+            columns[f"{name}_share"] = share
+            columns[f"{name}_lift"] = own / (values.mean(axis=0) + SMALL)[sets - first]
+            columns[f"{name}_share_lift"] = share / ((1 / totals) @ values / len(values) + SMALL)[sets - first]
+        return columns
+
+    @cached_property
+    def _people(self) -> dict[str, Floats]:
+        facts = self.pairs.snapshot.customers()
+        return {name: facts[name].to_numpy(np.float32) for name in CUSTOMER_COLUMNS}
+
+    @cached_property
+    def _orders_decayed_120(self) -> Floats:
+        return self.pairs.snapshot.customers()["orders_decayed_120"].to_numpy(np.float32)
+
+    @cached_property
+    def _kinds(self) -> dict[str, Floats]:
+        return {name: self.pairs.set_facts[name].to_numpy(np.float32) for name in self.pairs.set_facts}
+
+    @classmethod
+    def on(cls, pairs: Pairs, leanings: Leanings) -> Self:
+        """The columns of pairs with the affinities of the same snapshot's customers."""
+        return cls(pairs, leanings)
+
+
+def _crossed(pair: dict[str, Floats], person: dict[str, Floats], kind: dict[str, Floats], orders_decayed: Floats) -> dict[str, Floats]:
+    orders = pair["set_orders"]
+    span = pair["set_age"] - pair["set_recency"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.where(orders > 1, span / np.maximum(orders - 1, 1), np.nan).astype(np.float32)
+        share_decayed = pair["set_decayed_120"] / orders_decayed
+        return {
+            "share": orders / person["frequency"],
+            "share_decayed": share_decayed,
+            "share_shrunk": (orders + 5 * kind["popularity"]) / (person["frequency"] + 5),
+            "gap": gap,
+            "overdue": pair["set_recency"] / np.maximum(gap, 1),
+            "recency_ratio": pair["set_recency"] / np.maximum(person["recency"], 1),
+            "price_gap": np.log(person["unit_price"] / kind["price"]),
+            "set_volume": pair["set_decayed_120"] * person["lines_decayed_90"],
+            "expected_by_share": share_decayed * person["orders_decayed_60"],
+            "expected_by_popularity": kind["popularity_90"] * person["lines_decayed_90"],
+        }

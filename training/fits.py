@@ -1,0 +1,100 @@
+"""A shop and a date become fitted models that knew only what came before that date; samples and affinities are made once a date."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import partial
+from typing import TypeVar
+
+from features.dates import day_number
+from features.errors import DataError
+from features.products import Catalogue
+from features.shop import Shop
+from features.snapshot import Snapshot
+from models.affinity import Affinity
+from models.bundle import Bundle
+from models.interest import Interest, InterestConfig, PairSample, pair_sample
+from models.likelihood import Likelihood, LikelihoodConfig
+
+V = TypeVar("V")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How models are made: settings of both models, days ahead, and the number of past dates learnt from."""
+
+    horizon: int
+    origins: int
+    interest: InterestConfig = field(default_factory=InterestConfig)
+    likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
+
+    @property
+    def step(self) -> int:
+        """Days between two dates that are learnt from: half a horizon."""
+        return max(1, self.horizon // 2)
+
+
+@dataclass(eq=False)
+class Fits:
+    """Fits models of one shop as of any dates, sharing what is made once a date. ``say`` is told what is done."""
+
+    shop: Shop
+    recipe: Recipe
+    say: Say
+    _snapshots: dict[date, Snapshot] = field(default_factory=dict)
+    _samples: dict[date, PairSample] = field(default_factory=dict)
+    _affinities: dict[date, Affinity] = field(default_factory=dict)
+
+    def training_dates(self, as_of: date) -> list[date]:
+        """The dates learnt from for a fit as of a date, newest first: each has a full horizon before ``as_of`` and one of history before it.
+
+        Raises DataError for a shop that is younger than two horizons.
+        """
+        horizon = self.recipe.horizon
+        first = self.shop.days[0]
+        dates = [as_of - timedelta(days=horizon + self.recipe.step * k) for k in range(self.recipe.origins)]
+        known = [each for each in dates if day_number(each) - first >= horizon]
+        if not known:
+            age = day_number(as_of) - first
+            raise DataError(
+                f"as of {as_of} the orders go back {max(age, 0)} days; a horizon of {horizon} days needs at least {2 * horizon}: "
+                f"import older orders, or train with --horizon {max(1, age // 2)} or less"
+            )
+        return known
+
+    def snapshot(self, as_of: date) -> Snapshot:
+        """The snapshot of a date."""
+        return _once(self._snapshots, as_of, lambda: Snapshot(self.shop, as_of, self.recipe.horizon))
+
+    def bundle(self, as_of: date, *, name: str) -> Bundle:
+        """Both models as of a date, with raw levels."""
+        dates = self.training_dates(as_of)
+        likelihood = Likelihood.fit([self.snapshot(each) for each in dates], config=self.recipe.likelihood)
+        pair_model = self._interest(as_of, dates) if self.shop.has_lines else None
+        return Bundle(name, as_of, self.recipe.horizon, pair_model, likelihood)
+
+    def forget(self, before: date) -> None:
+        """Drop what later fits do not need: everything of dates from ``before`` on is kept."""
+        for kept in (self._samples, self._affinities, self._snapshots):
+            for each in [each for each in kept if each < before]:
+                del kept[each]
+
+    def _interest(self, as_of: date, dates: list[date]) -> Interest:
+        samples = [_once(self._samples, each, partial(self._sample, each)) for each in dates]
+        self.say(f"fitting the interest model as of {as_of} on {sum(len(sample.bought) for sample in samples):,} pairs of {len(dates)} dates")
+        return Interest.fit(samples, self._affinity(as_of), config=self.recipe.interest)
+
+    def _sample(self, as_of: date) -> PairSample:
+        self.say(f"pairs and outcomes as of {as_of}")
+        return pair_sample(self.snapshot(as_of), Catalogue.of(self.shop), self._affinity(as_of), config=self.recipe.interest)
+
+    def _affinity(self, as_of: date) -> Affinity:
+        settings, seed = self.recipe.interest.affinity, self.recipe.interest.seed
+        return _once(self._affinities, as_of, lambda: Affinity.fit(self.snapshot(as_of), Catalogue.of(self.shop), config=settings, seed=seed))
+
+
+def _once(kept: dict[date, V], as_of: date, make: Callable[[], V]) -> V:
+    if as_of not in kept:
+        kept[as_of] = make()
+    return kept[as_of]

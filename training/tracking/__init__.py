@@ -1,0 +1,5 @@
+"""A training becomes a run, a registered model and its alias in MLflow; nothing else in whobuys knows MLflow, and it is loaded only when used."""
+
+from training.tracking.runs import Run, Version, mirror_champion, tracked
+
+__all__ = ["Run", "Version", "mirror_champion", "tracked"]

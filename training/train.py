@@ -1,0 +1,104 @@
+"""A shop folder becomes a bundle: fit on everything before a date, prove it on past dates, keep it, track it, publish it."""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+from features.config import Config
+from features.dates import day_number
+from features.errors import DataError
+from features.files import locked, publish, read_current
+from features.shop import Shop
+from models.bundle import Bundle
+from models.interest import InterestConfig
+from models.likelihood import LikelihoodConfig
+from training.backtest import Backtest, backtest, backtest_dates, levelled
+from training.fits import Fits, Recipe, Say
+
+BUNDLES = "bundles"
+LIBRARIES = ("whobuys", "numpy", "scipy", "scikit-learn", "lightgbm", "implicit", "pandas", "duckdb")
+
+
+def recipe_of(config: Config, *, horizon: int | None = None, threads: int = 2) -> Recipe:
+    """The recipe that whobuys.toml asks for; ``horizon`` overrides its horizon."""
+    settings = config.train
+    interest = InterestConfig(seed=settings.seed, threads=threads)
+    return Recipe(
+        horizon or settings.horizon,
+        settings.origins,
+        replace(interest, affinity=replace(interest.affinity, threads=threads)),
+        LikelihoodConfig(seed=settings.seed, threads=threads),
+    )
+
+
+def train(
+    folder: Path,
+    *,
+    config: Config,
+    say: Say,
+    as_of: date | None = None,
+    horizon: int | None = None,
+    promote: bool = False,
+    memory_limit: str | None = None,
+    threads: int = 2,
+) -> Bundle:
+    """Fit on everything before ``as_of`` (default: the day after the last order), backtest, write ``bundles/<id>/`` and log to MLflow.
+
+    The bundle is published when it is the shop's first or with ``promote``. The id is made of the date, the tables, the recipe and the
+    versions: the same call on the same orders gives the same bundle. Raises DataError for a shop that is too young or without orders,
+    Refused when another run writes to the shop.
+    """
+    shop = Shop.open(folder, memory_limit=memory_limit, threads=threads)
+    recipe = recipe_of(config, horizon=horizon, threads=threads)
+    as_of = as_of or shop.default_as_of
+    _check_date(shop, as_of)
+    fits = Fits(shop, recipe, say)
+    fits.training_dates(as_of)
+    with locked(folder):
+        bundle, test = fit_and_prove(fits, as_of, origins=config.train.backtest_origins)
+        target = folder / BUNDLES / bundle.id
+        bundle.save(target, origins=test.origins, tables=test.tables)
+        first = "bundle" not in read_current(folder)
+        if first or promote:
+            publish(folder, bundle=f"{BUNDLES}/{bundle.id}")
+        say("logging to MLflow")
+        _log(folder, target, bundle, test, champion=first or promote)
+    return bundle
+
+
+def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Backtest]:
+    """The bundle as of a date and its backtest on ``origins`` earlier dates (fewer for a young shop), whose learnt levels it has."""
+    name = bundle_id(fits, as_of, origins)
+    test = backtest(fits, backtest_dates(fits, as_of, origins), bundle_id=name)
+    raw = fits.bundle(as_of, name=name)
+    facts = {
+        "tables": fits.shop.tables_id,
+        "customers": len(fits.snapshot(as_of).customer_ids),
+        "recipe": asdict(fits.recipe),
+        "training_dates": [each.isoformat() for each in fits.training_dates(as_of)],
+        "backtest_dates": [each.as_of.isoformat() for each in test.origins],
+        "measures": test.measures() if test.origins else {},
+        "level": {"interest": test.interest_level, "likelihood": test.likelihood_level},
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+    return replace(levelled(raw, test), facts=facts), test
+
+
+def bundle_id(fits: Fits, as_of: date, origins: int) -> str:
+    """``<as_of>-<8 hex digits>`` of the tables, the recipe and the versions."""
+    content = [fits.shop.tables_id, as_of.isoformat(), origins, asdict(fits.recipe), {name: version(name) for name in LIBRARIES}]
+    return f"{as_of}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
+
+
+def _check_date(shop: Shop, as_of: date) -> None:
+    if day_number(as_of) > shop.days[1] + 1:
+        raise DataError(f"--as-of {as_of} lies after the orders end; the latest possible date is {shop.default_as_of}")
+
+
+def _log(folder: Path, target: Path, bundle: Bundle, test: Backtest, *, champion: bool) -> None:
+    from training.tracking import log_training  # MLflow takes seconds to import
+
+    log_training(folder, target, bundle=bundle, tables=test.tables, champion=champion)

@@ -81,10 +81,19 @@ class Evidence:
 
     def probabilities(self, products: ProductSet) -> Floats:
         """The interest of each customer in the set; NaN for those without orders, of whom nothing is known."""
-        if products not in self._kept:
-            none = np.zeros(len(self.snapshot.codes), np.float32)
-            self._kept[products] = self.spread(self.interest([products])[:, 0] if len(products) else none)
+        self.prepare([products])
         return self._kept[products]
+
+    def prepare(self, sets: Sequence[ProductSet]) -> None:
+        """Ask for the interest in many sets at once, which takes less time than one after the other."""
+        asked = [one for one in dict.fromkeys(sets) if one not in self._kept]
+        wanted = [one for one in asked if len(one)]
+        answers = self.interest(wanted) if wanted else None
+        for at, one in enumerate(wanted):
+            assert answers is not None
+            self._kept[one] = self.spread(answers[:, at])
+        for one in asked:
+            self._kept.setdefault(one, self.spread(np.zeros(len(self.snapshot.codes), np.float32)))
 
     def spread(self, values: Floats) -> Floats:
         """A number for each customer with orders as a number for each customer, NaN for the others."""

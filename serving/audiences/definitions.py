@@ -176,6 +176,12 @@ def product_sets(audience: Audience, catalogue: Catalogue) -> list[tuple[str, Pr
     return found
 
 
+def predicted_sets(audience: Audience, catalogue: Catalogue) -> list[ProductSet]:
+    """Those of its product sets that predictions are needed of. Raises DataError as ``product_sets`` does."""
+    ranking = {f"{place}.{clause.asks.key}" for place, clause in walk(audience) if clause.asks.ranks}
+    return [products for place, products in product_sets(audience, catalogue) if place in ranking]
+
+
 def parse_audience(words: object, *, source: str) -> Audience:
     """An audience of plain values. Raises DataError with source, place and what would be right; every problem is told."""
     if not isinstance(words, Mapping):

@@ -1,6 +1,6 @@
 """An audience and what is known as of a date become its members: who they are, ranked, with what to show them and what to expect."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from features.files import write_json
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from serving.audiences.definitions import Audience, base_rate, product_sets
+from serving.audiences.definitions import Audience, base_rate, predicted_sets, product_sets
 from serving.audiences.showing import SHOWN, best_products
 from serving.exports import write_table
 from serving.who import best_first
@@ -101,6 +101,13 @@ def build(audience: Audience, evidence: Evidence) -> Members:
     return Members(
         audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, base_rate(scores), unknown, pd.concat([frame, shown], axis=1), notes
     )
+
+
+def build_all(audiences: Sequence[Audience], evidence: Evidence) -> Iterator[Members]:
+    """Ask several audiences, in order; predictions that they need are made together."""
+    evidence.prepare([products for audience in audiences for products in predicted_sets(audience, evidence.catalogue)])
+    for audience in audiences:
+        yield build(audience, evidence)
 
 
 def _answer(audience: Audience, evidence: Evidence) -> Answer:

@@ -70,10 +70,11 @@ class Store:
     def asked(self) -> Iterator[None]:
         """Turn what MLflow raises inside into one DataError that names the store."""
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             said = (str(error).splitlines() or ["no reason given"])[0].replace(self.uri, self.shown)
             raise DataError(f"the MLflow store {self.shown} refuses: {said}; {self.advice}") from None
 

@@ -76,7 +76,8 @@ class Catalogue:
     def words(self) -> tuple[list[str], csr_matrix]:
         """All words of the products' texts, sorted, and the 0/1 matrix products x words."""
         texts = [self.products[column].fillna("").astype(str) for column in TEXT_COLUMNS if column in self.products]
-        lists = [sorted(set(words(text))) for text in texts[0].str.cat(texts[1:], sep=" ")]
+        joined = [" ".join(parts) for parts in zip(*texts, strict=True)]
+        lists = [sorted(set(words(text))) for text in joined]
         columns, vocabulary = pd.factorize(np.asarray([word for found in lists for word in found], dtype=object), sort=True)
         rows = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
         shape = (len(lists), len(vocabulary))
@@ -196,7 +197,7 @@ def membership(shop: Shop, sets: Sequence[ProductSet]) -> csr_matrix:
     codes = pd.Index(shop.product_ids)
     sizes = [len(one) for one in sets]
     flat = [product_id for one in sets for product_id in one.product_ids]
-    rows: NDArray[np.intp] = codes.get_indexer(flat)
+    rows: NDArray[np.intp] = codes.get_indexer(pd.Index(flat, dtype=object))
     columns = np.repeat(np.arange(len(sets)), sizes)
     known = rows >= 0
     return csr_matrix((np.ones(int(known.sum()), np.float32), (rows[known], columns[known])), shape=(len(codes), len(sets)))

@@ -81,7 +81,8 @@ class Shop:
     @cached_property
     def products(self) -> pd.DataFrame:
         """The products table, a row per code, index product_id."""
-        return self.tables["products"].order_by("product_id").to_pandas().set_index("product_id")
+        products: pd.DataFrame = self.tables["products"].order_by("product_id").to_pandas()
+        return products.set_index("product_id")
 
     @cached_property
     def lines(self) -> Table:

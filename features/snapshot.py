@@ -39,16 +39,16 @@ class Pairs:
     values: NDArray[np.float32]
     set_facts: pd.DataFrame
 
-    def history(self, customers: NDArray[np.integer], sets: NDArray[np.integer]) -> pd.DataFrame:
-        """``HISTORY_FEATURES`` of the given pairs, in their order; counts are 0 and ages unknown where there is no history."""
+    def history(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+        """``HISTORY_FEATURES`` of the given pairs, an array each in their order; counts are 0 and ages unknown where there is no history."""
         asked = sets.astype(np.int64) * len(self.snapshot.customer_ids) + customers
-        place = np.searchsorted(self.keys, asked)
-        place[place == len(self.keys)] = 0
-        found = self.keys[place] == asked if len(self.keys) else np.zeros(len(asked), dtype=bool)
-        values = np.zeros((len(asked), len(HISTORY_FEATURES)), np.float32)
-        values[:, [feature.name in NO_HISTORY for feature in HISTORY_FEATURES]] = np.nan
-        values[found] = self.values[place[found]]
-        return pd.DataFrame(values, columns=[feature.name for feature in HISTORY_FEATURES])
+        place = np.minimum(np.searchsorted(self.keys, asked), max(len(self.keys) - 1, 0))
+        found = np.flatnonzero(self.keys[place] == asked) if len(self.keys) else np.empty(0, np.int64)
+        columns = {}
+        for number, feature in enumerate(HISTORY_FEATURES):
+            columns[feature.name] = np.full(len(asked), np.nan if feature.name in NO_HISTORY else 0, np.float32)
+            columns[feature.name][found] = self.values[place[found], number]
+        return columns
 
     def with_history(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Customer and set positions of the pairs with history."""
@@ -89,7 +89,7 @@ class Snapshot:
 
     @cached_property
     def _facts(self) -> pd.DataFrame:
-        facts = customer_facts(self.shop, self.day, horizon=self.horizon).to_pandas()
+        facts: pd.DataFrame = customer_facts(self.shop, self.day, horizon=self.horizon).to_pandas()
         if facts.empty:
             raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
         return facts

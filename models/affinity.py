@@ -11,18 +11,21 @@ a category, a brand, a product or any list of ids, also one that did not exist w
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from implicit.cpu.als import AlternatingLeastSquares
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_matrix, diags, spmatrix
+from scipy.sparse import csr_matrix, diags
 from threadpoolctl import threadpool_limits
 
 from features.products import Catalogue
 from features.snapshot import Snapshot
 from models.base import Arrays, Floats, sparse_arrays, sparse_of
+
+Places = NDArray[np.intp]
 
 AFFINITIES = {
     "als": "affinity by collaborative filtering (ALS) on recent orders",
@@ -63,7 +66,7 @@ class Leanings:
     recent: csr_matrix
     attributes: csr_matrix
     catalogue: csr_matrix
-    known: Floats
+    known: Places
 
     @cached_property
     def _left(self) -> dict[str, csr_matrix | Floats]:
@@ -112,7 +115,7 @@ class Affinity:
     ease: csr_matrix
     attribute_names: pd.Index
     attribute_weights: Floats
-    taste_columns: np.ndarray
+    taste_columns: Places
     taste: csr_matrix
 
     @classmethod
@@ -161,7 +164,7 @@ class Affinity:
         with threadpool_limits(1, "blas"):
             return np.asarray(model.recalculate_user(np.arange(recent.shape[0]), recent), np.float32)
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that is kept, as arrays without objects."""
         return {
             "product_ids": self.product_ids.to_numpy(dtype="U"),
@@ -183,7 +186,7 @@ class Affinity:
             sparse_of("ease", arrays),
             pd.Index(arrays["attribute_names"].astype(object)),
             arrays["attribute_weights"].astype(np.float32),
-            arrays["taste_columns"].astype(np.int64),
+            arrays["taste_columns"].astype(np.intp),
             sparse_of("taste", arrays),
         )
 
@@ -197,7 +200,7 @@ def _ones(matrix: csr_matrix) -> csr_matrix:
     return csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _dense(matrix: spmatrix | Floats) -> Floats:
+def _dense(matrix: csr_matrix | Floats) -> Floats:
     return np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray(), np.float32)
 
 
@@ -215,7 +218,7 @@ def _item_factors(recent: csr_matrix, config: AffinityConfig, seed: int) -> Floa
     return np.asarray(model.item_factors, np.float32)
 
 
-def _most_bought(matrix: csr_matrix, limit: int) -> np.ndarray:
+def _most_bought(matrix: csr_matrix, limit: int) -> Places:
     customers = np.asarray((matrix > 0).sum(axis=0)).ravel()
     return np.sort(np.argsort(-customers, kind="stable")[:limit])
 
@@ -253,12 +256,9 @@ def _weighted(catalogue: Catalogue, names: pd.Index, weights: Floats) -> csr_mat
     known, matrix = catalogue.attributes
     place = pd.Index(known, dtype=object).get_indexer(names)
     found = place >= 0
-    chosen = csr_matrix((matrix.shape[0], len(names)), dtype=np.float32) if not found.any() else _columns(matrix, place, found)
+    entries = matrix[:, place[found]].tocoo()
+    chosen = csr_matrix((entries.data, (entries.row, np.flatnonzero(found)[entries.col])), shape=(matrix.shape[0], len(names)))
     chosen = (chosen @ diags(weights)).tocsr()
     lengths = np.sqrt(np.asarray(chosen.multiply(chosen).sum(axis=1)).ravel())
-    return (diags(1 / np.where(lengths > 0, lengths, 1)) @ chosen).tocsr().astype(np.float32)
-
-
-def _columns(matrix: csr_matrix, place: np.ndarray, found: np.ndarray) -> csr_matrix:
-    entries = matrix[:, place[found]].tocoo()
-    return csr_matrix((entries.data, (entries.row, np.flatnonzero(found)[entries.col])), shape=(matrix.shape[0], len(place)))
+    scaled: csr_matrix = (diags(1 / np.where(lengths > 0, lengths, 1)) @ chosen).tocsr().astype(np.float32)
+    return scaled

@@ -23,9 +23,13 @@ class Model(Protocol):
     ``predict`` gives a frame with a row per customer of the snapshot, index customer_id.
     """
 
-    def fit(self, snapshots: Sequence[Snapshot]) -> Self: ...
+    def fit(self, snapshots: Sequence[Snapshot]) -> Self:
+        """Learn from snapshots whose horizon has passed."""
+        ...
 
-    def predict(self, snapshot: Snapshot) -> pd.DataFrame: ...
+    def predict(self, snapshot: Snapshot) -> pd.DataFrame:
+        """What is expected after the snapshot's date."""
+        ...
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
@@ -33,7 +37,7 @@ def save_arrays(path: Path, arrays: Arrays) -> None:
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise ValueError(f"{name} holds objects; write text as an array of kind U")
-    np.savez_compressed(path, **dict(arrays))
+    np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def load_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -57,5 +61,6 @@ def sparse_arrays(name: str, matrix: csr_matrix) -> dict[str, NDArray[np.generic
 
 def sparse_of(name: str, arrays: Arrays) -> csr_matrix:
     """The csr_matrix that ``sparse_arrays`` took apart."""
-    parts = (arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"])
-    return csr_matrix(parts, shape=tuple(arrays[f"{name}.shape"]))
+    data, indices, indptr = (np.asarray(arrays[f"{name}.{part}"]) for part in ("data", "indices", "indptr"))
+    rows, columns = (int(size) for size in np.asarray(arrays[f"{name}.shape"], np.int64))
+    return csr_matrix((data.astype(np.float32), indices.astype(np.int32), indptr.astype(np.int32)), shape=(rows, columns))

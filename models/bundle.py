@@ -75,14 +75,12 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The bundle in a folder, after every file was compared with its sha256. Raises DataError when it is missing, changed or of another format."""
+        """The bundle in a folder, after every file was compared with its sha256. Raises DataError when missing, changed or of another format."""
         if not (folder / MANIFEST).is_file():
             raise DataError(f"{folder}: there is no bundle here; run: whobuys train")
         manifest = check_seal(folder)
         if manifest.get("format") != FORMAT:
-            raise DataError(
-                f"{folder}: was written by another version of whobuys (format {manifest.get('format')}, not {FORMAT}); run: whobuys train"
-            )
+            raise DataError(f"{folder}: is of another version of whobuys (format {manifest.get('format')}, not {FORMAT}); run: whobuys train")
         pair_model = Interest.load(folder / "interest") if (folder / "interest").is_dir() else None
         facts = manifest["facts"]
         assert isinstance(facts, dict)

@@ -25,7 +25,7 @@ from models.logistic import Logistic
 from models.pair_features import PairColumns
 from models.training_sets import SetMixture, training_sets
 
-BLOCK = 2_000_000
+BLOCK = 500_000
 """Pairs whose columns are held in memory at once when scoring."""
 
 
@@ -132,7 +132,8 @@ class Interest:
 
     def probability(self, columns: pd.DataFrame) -> Floats:
         """The interest of pairs from their columns, which are put into the order of the fit by name."""
-        trees = self.booster.predict(columns[self.booster.feature_name()], raw_score=True, num_threads=self.config.threads)
+        rows = columns[self.booster.feature_name()].to_numpy(np.float32)
+        trees = np.asarray(self.booster.predict(rows, raw_score=True, num_threads=self.config.threads))
         return expit((trees + self.logistic.log_odds(columns)) / 2 + self.level).astype(np.float32)
 
 

@@ -64,7 +64,8 @@ class Likelihood:
 
     def probability(self, columns: pd.DataFrame) -> Floats:
         """The likelihood of customers from their facts, which are put into the order of the fit by name."""
-        trees = self.booster.predict(columns[self.booster.feature_name()], raw_score=True, num_threads=self.config.threads)
+        rows = columns[self.booster.feature_name()].to_numpy(np.float32)
+        trees = np.asarray(self.booster.predict(rows, raw_score=True, num_threads=self.config.threads))
         return expit((trees + self.logistic.log_odds(columns)) / 2 + self.level).astype(np.float32)
 
     def save(self, folder: Path) -> None:

@@ -28,7 +28,7 @@ class Logistic:
     def fit(cls, frame: pd.DataFrame, outcome: NDArray[np.bool_], weight: Floats, *, strength: float) -> Self:
         """Fit by lbfgs with an L2 penalty; ``strength`` is scikit-learn's C."""
         unit = _units(frame)
-        unknown = tuple(name for name in frame if frame[name].isna().any())
+        unknown = tuple(str(name) for name in frame if frame[name].isna().any())
         values = _logarithms(frame, unit, unknown)
         mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
         spread = values.std(axis=0, dtype=np.float64).astype(np.float32)
@@ -36,7 +36,7 @@ class Logistic:
         values -= mean
         values /= spread
         model = LogisticRegression(C=strength, max_iter=300).fit(values, outcome, sample_weight=weight)
-        return cls(tuple(frame.columns), unknown, unit, mean, spread, model.coef_[0].astype(np.float32), float(model.intercept_[0]))
+        return cls(tuple(map(str, frame.columns)), unknown, unit, mean, spread, model.coef_[0].astype(np.float32), float(model.intercept_[0]))
 
     def log_odds(self, frame: pd.DataFrame) -> Floats:
         """The log-odds of each row; columns are found by name."""
@@ -66,7 +66,11 @@ def _units(frame: pd.DataFrame) -> Floats:
 
 
 def _logarithms(frame: pd.DataFrame, unit: Floats, unknown: tuple[str, ...]) -> Floats:
-    flags = [frame[name].isna().to_numpy(np.float32) for name in unknown]
-    values = np.nan_to_num(frame.to_numpy(np.float32), nan=0.0)
-    logs = np.sign(values) * np.log1p(np.abs(values) / unit)
-    return np.column_stack([logs, *flags])
+    logs = np.empty((len(frame), frame.shape[1] + len(unknown)), np.float32, order="F")
+    for place, name in enumerate(frame.columns):
+        values = frame[name].to_numpy(np.float32)
+        logs[:, place] = np.copysign(np.log1p(np.abs(np.nan_to_num(values, nan=0.0)) / unit[place]), values)
+        np.nan_to_num(logs[:, place], copy=False, nan=0.0)
+    for place, name in enumerate(unknown, start=frame.shape[1]):
+        logs[:, place] = frame[name].isna().to_numpy()
+    return logs

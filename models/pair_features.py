@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -24,6 +23,7 @@ CUSTOMER_COLUMNS = (
     "orders_90",
     "orders_365",
     "orders_decayed_60",
+    "orders_decayed_120",
     "lines",
     "lines_decayed_30",
     "lines_decayed_90",
@@ -76,27 +76,28 @@ class PairColumns:
         """The columns of the given pairs (positions of customers and sets, one per row): float32, unknown is NaN."""
         people = {name: values[customers] for name, values in self._people.items()}
         kinds = {name: values[sets] for name, values in self._kinds.items()}
-        history = self.pairs.history(customers, sets)
-        columns = {name: history[name].to_numpy() for name in history}
-        columns |= _crossed(columns, people, kinds, self._orders_decayed_120[customers])
+        columns = self.pairs.history(customers, sets)
+        columns |= _crossed(columns, people, kinds)
         columns |= self._affinities(customers, sets)
-        columns |= {name: people[name] for name in CUSTOMER_COLUMNS}
+        columns |= people
         columns |= {f"of_set_{name}": values for name, values in kinds.items()}
-        frame = pd.DataFrame(columns, copy=False)[self.names].astype(np.float32, copy=False)
-        return frame.where(np.isfinite(frame))
+        rows = np.empty((len(self.names), len(customers)), np.float32)
+        for place, name in enumerate(self.names):
+            rows[place] = columns.pop(name)
+        return pd.DataFrame(rows.T, columns=self.names, copy=False)
 
     def _affinities(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> dict[str, Floats]:
         first, last = int(sets.min()), int(sets.max()) + 1
-        scores = self.leanings.scores(self.pairs.membership[:, first:last])
         columns = {}
-        for name, values in scores.items():
+        for name, values in self.leanings.scores(self.pairs.membership[:, first:last]).items():
             totals = self.leanings.totals[name]
             own = values[customers, sets - first]
             share = own / totals[customers]
+            usual_share = np.asarray((1 / totals) @ values / len(values) + SMALL, np.float32)
             columns[name] = own
             columns[f"{name}_share"] = share
             columns[f"{name}_lift"] = own / (values.mean(axis=0) + SMALL)[sets - first]
-            columns[f"{name}_share_lift"] = share / ((1 / totals) @ values / len(values) + SMALL)[sets - first]
+            columns[f"{name}_share_lift"] = share / usual_share[sets - first]
         return columns
 
     @cached_property
@@ -105,25 +106,16 @@ class PairColumns:
         return {name: facts[name].to_numpy(np.float32) for name in CUSTOMER_COLUMNS}
 
     @cached_property
-    def _orders_decayed_120(self) -> Floats:
-        return self.pairs.snapshot.customers()["orders_decayed_120"].to_numpy(np.float32)
-
-    @cached_property
     def _kinds(self) -> dict[str, Floats]:
-        return {name: self.pairs.set_facts[name].to_numpy(np.float32) for name in self.pairs.set_facts}
-
-    @classmethod
-    def on(cls, pairs: Pairs, leanings: Leanings) -> Self:
-        """The columns of pairs with the affinities of the same snapshot's customers."""
-        return cls(pairs, leanings)
+        return {feature.name: self.pairs.set_facts[feature.name].to_numpy(np.float32) for feature in SET_FEATURES}
 
 
-def _crossed(pair: dict[str, Floats], person: dict[str, Floats], kind: dict[str, Floats], orders_decayed: Floats) -> dict[str, Floats]:
+def _crossed(pair: dict[str, Floats], person: dict[str, Floats], kind: dict[str, Floats]) -> dict[str, Floats]:
     orders = pair["set_orders"]
     span = pair["set_age"] - pair["set_recency"]
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.where(orders > 1, span / np.maximum(orders - 1, 1), np.nan).astype(np.float32)
-        share_decayed = pair["set_decayed_120"] / orders_decayed
+        share_decayed = pair["set_decayed_120"] / person["orders_decayed_120"]
         return {
             "share": orders / person["frequency"],
             "share_decayed": share_decayed,
@@ -131,7 +123,7 @@ def _crossed(pair: dict[str, Floats], person: dict[str, Floats], kind: dict[str,
             "gap": gap,
             "overdue": pair["set_recency"] / np.maximum(gap, 1),
             "recency_ratio": pair["set_recency"] / np.maximum(person["recency"], 1),
-            "price_gap": np.log(person["unit_price"] / kind["price"]),
+            "price_gap": np.log(np.maximum(person["unit_price"], 0.01) / np.maximum(kind["price"], 0.01)),
             "set_volume": pair["set_decayed_120"] * person["lines_decayed_90"],
             "expected_by_share": share_decayed * person["orders_decayed_60"],
             "expected_by_popularity": kind["popularity_90"] * person["lines_decayed_90"],

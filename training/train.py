@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date
 from importlib.metadata import version
@@ -57,16 +60,35 @@ def train(
     _check_date(shop, as_of)
     fits = Fits(shop, recipe, say)
     fits.training_dates(as_of)
-    with locked(folder):
+    from training.tracking import tracked  # MLflow takes seconds to import
+
+    with locked(folder), tracked(folder, config.shop.name) as run:
         bundle, test = fit_and_prove(fits, as_of, origins=config.train.backtest_origins)
         target = folder / BUNDLES / bundle.id
         bundle.save(target, origins=test.origins, tables=test.tables)
-        first = "bundle" not in read_current(folder)
-        if first or promote:
-            publish(folder, bundle=f"{BUNDLES}/{bundle.id}")
+        champion = promote or "bundle" not in read_current(folder)
         say("logging to MLflow")
-        _log(folder, target, bundle, test, champion=first or promote)
+        with drawn(test) as figures:
+            run.log_training(
+                target,
+                bundle,
+                shop,
+                params=_flat(asdict(recipe)),
+                metrics=bundle.facts["measures"],
+                tables=test.tables,
+                figures=figures,
+                champion=champion,
+            )
+        if champion:
+            publish(folder, bundle=f"{BUNDLES}/{bundle.id}")
     return bundle
+
+
+@contextmanager
+def drawn(test: Backtest) -> Iterator[dict[str, Path]]:
+    """The drawings of a backtest as SVG files, which are gone after the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield {}
 
 
 def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Backtest]:
@@ -98,7 +120,13 @@ def _check_date(shop: Shop, as_of: date) -> None:
         raise DataError(f"--as-of {as_of} lies after the orders end; the latest possible date is {shop.default_as_of}")
 
 
-def _log(folder: Path, target: Path, bundle: Bundle, test: Backtest, *, champion: bool) -> None:
-    from training.tracking import log_training  # MLflow takes seconds to import
+def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested settings by dotted names.
 
-    log_training(folder, target, bundle=bundle, tables=test.tables, champion=champion)
+    >>> _flat({"horizon": 30, "interest": {"trees": 300}})
+    {'horizon': 30, 'interest.trees': 300}
+    """
+    found: dict[str, object] = {}
+    for name, value in settings.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -71,6 +72,17 @@ class ImportSection(_Section):
         default="", description='What separates the columns of text files, such as ";". Empty: found out from the first lines.', max_length=1
     )
     format: str = Field(default="", description=f"The shop system that wrote the files, whose columns are known: {', '.join(FORMATS)}. Empty: none.")
+
+    @field_validator("date_format")
+    @classmethod
+    def _names_a_day(cls, value: str) -> str:
+        day = datetime(2021, 11, 23)
+        try:
+            if value and datetime.strptime(day.strftime(value), value) != day:
+                raise ValueError
+        except ValueError:
+            raise ValueError(f"names day, month and year, such as %d/%m/%Y, got {value!r}") from None
+        return value
 
     @field_validator("format")
     @classmethod

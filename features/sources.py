@@ -134,8 +134,8 @@ def _records(source: Source) -> Iterator[tuple[int, int, list[str]]]:
 
 
 @contextmanager
-def _text(path: Path, encoding: str) -> Iterator[IO[str]]:
-    with _bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="") as text:
+def _text(path: Path, encoding: str, *, newline: str | None = "") -> Iterator[IO[str]]:
+    with _bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline=newline) as text:
         yield text
 
 
@@ -203,7 +203,12 @@ def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path, *, relation: st
         f"escape='\"', compression='auto', max_line_size=16777216, store_rejects=true, "
         f"rejects_table='{relation}_bad', rejects_scan='{relation}_scan')"
     )
-    connection.execute(f"CREATE TABLE {relation} AS SELECT {cells} FROM {source}")
+    try:
+        connection.execute(f"CREATE TABLE {relation} AS SELECT {cells} FROM {source}")
+    except duckdb.InvalidInputException:  # line ends of several kinds
+        copy = _as_utf8(path, written.encoding, work / f"{relation}_lines.csv", newline=None)
+        connection.execute(f"CREATE TABLE {relation} AS SELECT {cells} FROM {source.replace(literal(str(readable)), literal(str(copy)))}")
+        readable = copy
     rejected = _rejected(connection, relation, readable)
     return Source(path, relation, header, _count(connection, relation), written, rejected)
 
@@ -247,9 +252,9 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(unique)
 
 
-def _as_utf8(path: Path, encoding: str, copy: Path) -> Path:
+def _as_utf8(path: Path, encoding: str, copy: Path, *, newline: str | None = "") -> Path:
     try:
-        with _text(path, encoding) as file, copy.open("w", encoding="utf-8", newline="") as out:
+        with _text(path, encoding, newline=newline) as file, copy.open("w", encoding="utf-8", newline="") as out:
             while chunk := file.read(CHUNK):
                 out.write(chunk)
     except UnicodeError:
@@ -274,7 +279,7 @@ def _rejected(connection: duckdb.DuckDBPyConnection, relation: str, path: Path) 
 REASONS = {
     "TOO MANY COLUMNS": "has more cells than the first line names",
     "MISSING COLUMNS": "has fewer cells than the first line names",
-    "UNQUOTED VALUE": "has a quote that never ends",
+    "UNQUOTED VALUE": "has a quote that does not end with its cell",
     "LINE SIZE OVER MAXIMUM": "is longer than 16 MB",
     "INVALID ENCODING": "is not written in UTF-8",
 }
@@ -288,6 +293,8 @@ def _read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, relation: s
         cells = ", ".join(f"{_trimmed(f'c{number}')} AS c{number}" for number in range(len(columns)))
         connection.execute(f"CREATE TABLE {relation} AS SELECT {cells} FROM (SELECT {texts} FROM {source})")
     except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        if isinstance(error, duckdb.IOException) and "Could not write" in str(error):
+            raise
         raise DataError(f"{path}: this is no readable Parquet file ({str(error).splitlines()[0]})") from None
     return Source(path, relation, tuple(name for name, *_ in columns), _count(connection, relation))
 
@@ -296,6 +303,8 @@ def _read_json(connection: duckdb.DuckDBPyConnection, path: Path, relation: str)
     source = f"read_json({literal(str(path))}, format='newline_delimited', maximum_object_size=16777216"
     try:
         names = [name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {source}, sample_size=-1)").fetchall()]
+        if names == ["json"]:
+            raise DataError(f"{path}, line {_first_bad_json(path)}: each line must be one JSON object")
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
         cells = ", ".join(f"{_trimmed(quoted(name))} AS c{number}" for number, name in enumerate(names))
         connection.execute(f"CREATE TABLE {relation} AS SELECT {cells} FROM {source}, columns={{{columns}}})")

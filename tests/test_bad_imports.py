@@ -63,6 +63,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[str], str]] = {
         [],
         "o.jsonl, line 2: each line must be one JSON object",
     ),
+    "JSON array": ({"o.json": '[{"customer_id": "a", "ordered_at": "2024-01-01"}]'}, [], "o.json, line 1: each line must be one JSON object"),
     "misspelt column": ({"o.csv": FLAT + TWO}, ["quantity=Quantty"], "quantity=Quantty: no file has a column 'Quantty', did you mean 'quantity'?"),
     "columns of two files": (
         {"o.csv": FLAT + TWO, "p.csv": "product_id,a\np,1\n", "q.csv": "product_id,b\np,2\n"},
@@ -141,7 +142,7 @@ PROBLEMS: dict[str, tuple[Mapping[str, str], str]] = {
     "birth date": ({"o.csv": FLAT + TWO, "c.csv": "customer_id,birth_date\nann,secret\n"}, "c.csv, line 2: 'birth_date' must be a date\n"),
     "more cells": ({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,1,1\n"}, "o.csv, line 4: the line has more cells than the first line names"),
     "fewer cells": ({"o.csv": FLAT + TWO + "3,ann\n"}, "o.csv, line 4: the line has fewer cells than the first line names"),
-    "open quote": ({"o.csv": FLAT + TWO + '3,ann,2024-01-02,"p,1,1\n'}, "o.csv, line 4: the line has a quote that never ends"),
+    "open quote": ({"o.csv": FLAT + TWO + '3,ann,2024-01-02,"p,1,1\n'}, "o.csv, line 4: the line has a quote that does not end with its cell"),
     "line breaks in cells": (
         {"o.csv": FLAT + '0,ann,2024-01-02,"a\nb",1,1\n\n' + TWO + "3,ann,x,p,1,1\n"},
         "o.csv, line 7: 'ordered_at' must be a date",

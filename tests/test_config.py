@@ -74,6 +74,8 @@ def test_everything_can_be_stated(tmp_path: Path) -> None:
         ('[import.map]\n"events.colour" = "x"', "[import] map: 'events.colour' is no canonical column"),
         ('[import]\ndecimal = "x"', "[import] decimal: should be '', '.' or ','"),
         ('[shop.legal_basis]\nfax = "x"', "[shop] legal_basis.fax"),
+        ('[import]\ndate_format = "%m/%Y"', "[import] date_format: names day, month and year, such as %d/%m/%Y, got '%m/%Y'"),
+        ('[import]\ndate_format = "%Q"', "[import] date_format: names day, month and year"),
         ("[shop", "whobuys.toml: this is not valid TOML"),
         ("train = 3", "whobuys.toml, [train]: should be a valid dictionary"),
     ],

@@ -27,6 +27,8 @@ def read(path: Path, content: bytes, *, encoding: str = "", delimiter: str = "")
     [
         (b"a,b\n1,2\n", [("1", "2")]),
         (b"a;b\r\n1;2,5\r\n", [("1", "2,5")]),
+        (b"a,b\r\n1,2\n3,4\r\n", [("1", "2"), ("3", "4")]),
+        (b'a,b\n1,5" nail\n2,say "hi" now\n', [("1", '5" nail'), ("2", 'say "hi" now')]),
         (b"a\tb\n1\t\n", [("1", None)]),
         (b"a|b\n 1 | \n", [("1", None)]),
         (b"\xef\xbb\xbfa,b\n\xc3\xa6,2\n", [("æ", "2")]),

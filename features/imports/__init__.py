@@ -91,7 +91,9 @@ def _workshop(shop: Path, memory_limit: str) -> Iterator[Workshop]:
             connection.execute("SET autoinstall_known_extensions = false")
             connection.execute("PRAGMA force_compression = 'uncompressed'")  # what is thrown away soon is not worth twice the time
             yield Workshop(connection, folder)
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except duckdb.OutOfMemoryException:
+        raise DataError(f"{shop}: the import ran out of memory ({memory_limit}) and of disk to spill to; nothing was changed") from None
+    except duckdb.IOException as error:
         raise DataError(f"{shop}: the import could not be written, is the disk full? Nothing was changed ({str(error).splitlines()[0]})") from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

@@ -12,13 +12,26 @@ from features.files import private_file
 from features.imports.mapping import Field
 from features.imports.staging import FILE_STRIDE, Staged
 from features.imports.values import cell
-from features.sources import line_numbers, place
+from features.sources import line_numbers, literal, place
 
 SHOWN = 10
 PERSONAL = ("email", "phone", "first_name", "last_name", "birth_date", "postal_code", "city")
 """Columns whose values no message shows."""
 
 WANTED = {"number": "a number", "whole": "a whole number", "flag": "yes or no", "date": "a date", "time": "a date"}
+
+REASONS = {
+    "unreadable": "cannot be read",
+    "empty": "is empty",
+    "future": "is in the future",
+    "currency": "is not the shop's currency",
+    "other customer": "is another than on the first line of this order",
+    "line again": "stands in this order a second time",
+    "order again": "stands here a second time, with other values",
+    "row again": "stands in an earlier file too",
+    "no order": "is in no file of orders",
+}
+"""What is said of a field in the file of lines left out, by what is wrong with it."""
 
 
 def count_bad_rows(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> int:
@@ -126,8 +139,10 @@ def write_aside(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged],
 def _aside(connection: duckdb.DuckDBPyConnection, each: Staged) -> list[list[object]]:
     source = each.plan.source
     start = each.number * FILE_STRIDE
-    problems = "string_agg(DISTINCT concat_ws(' ', field, what), '; ' ORDER BY concat_ws(' ', field, what)) AS problem"
-    bad = f"SELECT position - {start} AS row, {problems} FROM bad WHERE position >= {start} AND position < {start + FILE_STRIDE} GROUP BY 1"
+    words = ", ".join(f"({literal(what)}, {literal(told)})" for what, told in REASONS.items())
+    problems = "string_agg(DISTINCT concat_ws(' ', field, told), '; ' ORDER BY concat_ws(' ', field, told)) AS problem"
+    bad = f"SELECT position - {start} AS row, {problems} FROM bad JOIN (VALUES {words}) AS words (what, told) USING (what) "
+    bad += f"WHERE position >= {start} AND position < {start + FILE_STRIDE} GROUP BY 1"
     cells = ", ".join(source.cell(column) for column in source.columns)
     found = connection.execute(f"SELECT row, problem, {cells} FROM ({bad}) JOIN {source.relation} AS raw ON raw.rowid = row ORDER BY row").fetchall()
     lines = line_numbers(source, [row for row, *_ in found])

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
 from features.errors import DataError, did_you_mean
 from features.files import read_current
@@ -46,3 +47,10 @@ def enough_room(shop: Path) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         first = str(error).splitlines()[0]
         raise DataError(f"{shop}: memory or disk gave out; what was published before is still whole ({first})") from None
+
+
+def evaluation_tables(shop: Path, bundle: str | None = None) -> dict[str, pd.DataFrame]:
+    """The backtest tables that were kept with a bundle, by name; empty when the shop was too young for a backtest."""
+    loaded = load_bundle(shop, bundle)
+    folder = shop / BUNDLES / loaded.id / "evaluation"
+    return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}

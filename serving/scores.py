@@ -19,8 +19,9 @@ from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
+from models.training_sets import main_sets
 from serving.exports import write_table
-from serving.main_sets import is_narrow, main_products, main_sets, named_sets
+from serving.main_sets import MAIN_SETS, is_narrow, main_products, named_sets
 from serving.published import enough_room, load_bundle
 from serving.ranks import BestCustomers, BestSets, customers_table, no_interests
 from serving.who import purchases
@@ -119,7 +120,7 @@ def score(
 ) -> Scores:
     """Score every customer as of a date (the day after the last order) with the published bundle or the named one, and publish.
 
-    ``sets`` (such as ``category: Tents``) are the product sets to score, by default those of the config, or else the main categories and brands.
+    ``sets`` (such as ``category: Tents``) are the product sets to score, by default those of the config, or else the shop's main ones.
     Until the new scores are whole, the published ones stay. Raises DataError before anything was trained, Refused when another run writes.
     """
     with locked(shop), enough_room(shop):
@@ -167,7 +168,7 @@ class _Run:
             self._write(no_interests(), no_interests(), _sets_table([], np.zeros(0), 1))
             return
         catalogue = Catalogue.of(self.snapshot.shop)
-        sets = named_sets(catalogue, names) if names else main_sets(catalogue, self.snapshot)
+        sets = named_sets(catalogue, names) if names else main_sets(self.snapshot, catalogue, limit=MAIN_SETS)
         interests, best_sets, totals = self._score_sets(sets)
         best_products = self._score_products()
         bests = pd.concat([best_sets, best_products], ignore_index=True)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from whobuys import __version__, answer_verbs, folder_verbs
+from whobuys import __version__, answer_verbs, folder_verbs, training_verbs
 from whobuys.terminal import Verbs
 
 app = typer.Typer(
@@ -31,5 +31,14 @@ def whobuys(
     """I have these products; which of my customers will buy them?"""
 
 
-for verb in (folder_verbs.init, folder_verbs.import_, answer_verbs.score, answer_verbs.who, folder_verbs.doctor, folder_verbs.schema):
+for verb in (
+    folder_verbs.init,
+    folder_verbs.import_,
+    training_verbs.train,
+    training_verbs.evaluate,
+    answer_verbs.score,
+    answer_verbs.who,
+    folder_verbs.doctor,
+    folder_verbs.schema,
+):
     app.command(verb.__name__.strip("_"))(verb)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from features.errors import DataError, did_you_mean
-from features.products import ProductSet
+from features.products import Catalogue, ProductSet
 from features.tables import PATH_SEPARATOR
 from features.words import words
 from serving.audiences.definitions import Audience, parse_audience
@@ -30,7 +30,7 @@ def ready_made_text(name: str) -> str:
     return (files(__package__) / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def audiences_of(name: str, found: Sequence[Mapping[str, ProductSet]]) -> list[Audience]:
+def audiences_of(name: str, found: Sequence[Mapping[str, ProductSet]], *, catalogue: Catalogue) -> list[Audience]:
     """The ready-made definition ``name`` filled in once for each of ``found``: the product sets by what the definition calls them.
 
     Ids are made of the sets' words; one that is there already gets a number.
@@ -38,7 +38,7 @@ def audiences_of(name: str, found: Sequence[Mapping[str, ProductSet]]) -> list[A
     (document,) = parse_documents(ready_made_text(name), source=f"{name}.yaml")
     made: dict[str, Audience] = {}
     for sets in found:
-        filled = _filled(document, sets)
+        filled = _filled(document, sets, catalogue)
         assert isinstance(filled, dict)
         begin = identifier(filled["audience"])
         number = next(n for n in range(1, len(found) + 1) if (begin if n == 1 else f"{begin}-{n}") not in made)
@@ -67,13 +67,21 @@ def named_products(products: ProductSet) -> dict[str, str]:
     return {products.kind: products.label}
 
 
-def _filled(value: object, sets: Mapping[str, ProductSet]) -> object:
+def spoken(products: ProductSet, catalogue: Catalogue) -> str:
+    """What people call a product set: the last level of a category, the title of a product."""
+    if products.kind == "product" and products.label in catalogue.products.index:
+        title = catalogue.products["title"].astype(object)[products.label]
+        return title if isinstance(title, str) and title else products.label
+    return products.label.rsplit(PATH_SEPARATOR, 1)[-1]
+
+
+def _filled(value: object, sets: Mapping[str, ProductSet], catalogue: Catalogue) -> object:
     if isinstance(value, dict):
         named = named_products(sets[value["suggested"]]) if "suggested" in value else {}
-        return {**named, **{key: _filled(each, sets) for key, each in value.items() if key != "suggested"}}
+        return {**named, **{key: _filled(each, sets, catalogue) for key, each in value.items() if key != "suggested"}}
     if isinstance(value, list):
-        return [_filled(each, sets) for each in value]
+        return [_filled(each, sets, catalogue) for each in value]
     if isinstance(value, str):
         for name, products in sets.items():
-            value = value.replace(f"{{{name}}}", products.label.rsplit(PATH_SEPARATOR, 1)[-1])
+            value = value.replace(f"{{{name}}}", spoken(products, catalogue))
     return value

@@ -1,0 +1,215 @@
+"""The verbs about audiences: list, show, build, suggest."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from whobuys.terminal import AsOf, Csv, Json, MemoryLimit, Say, ShopFolder, Threads, form_of, progress, say, set_threads
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from features.products import Catalogue
+    from features.snapshot import Snapshot
+    from models.bundle import Bundle
+    from serving.audiences import Audience, Members
+
+HERE = Path()
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Saved audiences: who to reach, as a question that is asked again.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or a ready-made one: long-tail, cross-sell.")]
+BundleId = Annotated[str | None, typer.Option("--bundle", metavar="ID", help="Another bundle than the published one.")]
+
+
+@app.command("list")
+def list_(shop: ShopFolder = HERE, json_: Json = False, csv: Csv = False) -> None:
+    """List the audiences: those of audiences.yaml and the ready-made ones, with the size of their latest answer."""
+    form = form_of(json=json_, csv=csv)
+    from serving.audiences.listing import listing
+    from serving.exports import text_of
+
+    typer.echo(text_of(listing(shop), form), nl=False)
+
+
+@app.command()
+def show(name: Name, shop: ShopFolder = HERE) -> None:
+    """Show how an audience is defined, which products its conditions match, and its latest answer."""
+    from serving.audiences import saved_audiences
+    from serving.audiences.listing import matches
+    from serving.ready_made import ready_made_text
+    from serving.ready_made.campaigns import check_name
+
+    check_name(shop, name)
+    saved = saved_audiences(shop).get(name)
+    if saved is None:
+        typer.echo(ready_made_text(name), nl=False)
+        say("suggested products are found in the shop when it is built; see them with: whobuys audience suggest")
+        return
+    typer.echo(saved.yaml(), nl=False)
+    for line in matches(shop, saved):
+        say(line)
+
+
+@app.command()
+def build(
+    name: Name,
+    shop: ShopFolder = HERE,
+    bought: Annotated[str | None, typer.Option("--bought", metavar="PRODUCTS", help="With cross-sell: a category, brand or keyword.")] = None,
+    not_bought: Annotated[str | None, typer.Option("--not-bought", metavar="PRODUCTS", help="With cross-sell: what they have not bought.")] = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="At most so many members, the best.", show_default="as defined")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="PATH", help="A file (or a folder for several audiences).")] = None,
+    as_of: AsOf = None,
+    bundle: BundleId = None,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
+    json_: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Ask an audience now: keep its members, and write them as a CSV file for the e-mail platform.
+
+    The file has customer_id, email (only with consent), probability, rank, three products to show, and the date of the data.
+    """
+    set_threads(threads)
+    form = form_of(json=json_, csv=csv)
+    import pandas as pd
+
+    from features.config import load_config
+    from serving.audiences import build_all, evidence_of
+    from serving.exports import text_of
+    from serving.published import enough_room
+    from serving.ready_made.campaigns import check_name
+
+    check_name(shop, name)
+    _check_options(name, bought, not_bought)
+    with enough_room(shop), progress() as tell:
+        model, snapshot, catalogue = _opened(shop, bundle, as_of, memory_limit, threads)
+        tell(f"asking {name} as of {snapshot.as_of}")
+        audiences = _audiences(name, shop, (bought, not_bought), (model, snapshot, catalogue))
+        audiences = [audience.with_top(top) for audience in audiences] if top else audiences
+        _check_output(output, audiences)
+        basis = "email" in load_config(shop).shop.legal_basis
+        rows = []
+        for members in build_all(audiences, evidence_of(model, snapshot, catalogue)):
+            rows.append(_write(members, snapshot, shop=shop, output=output, basis=basis, tell=tell))
+    typer.echo(text_of(pd.DataFrame(rows), form), nl=False)
+
+
+@app.command()
+def suggest(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="cross-sell or long-tail.", show_default="both")] = None,
+    shop: ShopFolder = HERE,
+    top: Annotated[int, typer.Option("--top", min=1, help="At most so many suggestions of each kind.")] = 10,
+    yaml: Annotated[bool, typer.Option("--yaml", help="Print audiences that can be put into audiences.yaml.")] = False,
+    as_of: AsOf = None,
+    bundle: BundleId = None,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
+    json_: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Suggest audiences from the orders: pairs for cross-selling, and long-tail products that are wanted more than they sell."""
+    set_threads(threads)
+    form = form_of(json=json_, csv=csv)
+    from features.errors import UsageError
+    from serving.exports import text_of
+    from serving.published import enough_room
+    from serving.ready_made import CROSS_SELL, LONG_TAIL
+
+    kinds = [kind] if kind else [CROSS_SELL, LONG_TAIL]
+    if kinds[0] not in (CROSS_SELL, LONG_TAIL):
+        raise UsageError(f"there is no kind of suggestion {kind!r}; there are: {CROSS_SELL}, {LONG_TAIL}")
+    if len(kinds) > 1 and form != "table":
+        raise UsageError(f"--{form} prints one table; name its kind: {CROSS_SELL} or {LONG_TAIL}")
+    with enough_room(shop), progress() as tell:
+        tell(f"looking for {' and '.join(kinds)} suggestions")
+        opened = _opened(shop, bundle, as_of, memory_limit, threads)
+        found = [_suggested(each, top, *opened) for each in kinds]
+    if yaml:
+        typer.echo("---\n".join(audience.yaml() for _, audiences in found for audience in audiences), nl=False)
+        return
+    for each, (table, _) in zip(kinds, found, strict=True):
+        typer.echo((f"{each}\n" if len(kinds) > 1 else "") + text_of(table, form), nl=len(kinds) > 1)
+    say(f"next: whobuys audience build {kinds[0]}")
+
+
+def _suggested(kind: str, top: int, bundle: "Bundle", snapshot: "Snapshot", catalogue: "Catalogue") -> "tuple[pd.DataFrame, list[Audience]]":
+    from serving.ready_made import CROSS_SELL
+    from serving.ready_made.campaigns import cross_sell_audiences, cross_sell_table, long_tail_audiences, long_tail_table
+    from serving.suggestions import cross_sell, long_tail
+
+    if kind == CROSS_SELL:
+        pairs = cross_sell(snapshot, top=top)
+        return cross_sell_table(pairs), cross_sell_audiences(pairs, catalogue)
+    found = long_tail(snapshot, catalogue, lambda sets: bundle.interest_blocks(snapshot, sets), most=top)
+    return long_tail_table(found), long_tail_audiences(found, catalogue)
+
+
+def _check_options(name: str, bought: str | None, not_bought: str | None) -> None:
+    from features.errors import UsageError
+    from serving.ready_made import CROSS_SELL
+
+    if (bought is None) != (not_bought is None):
+        raise UsageError('--bought and --not-bought go together: --bought "Tents" --not-bought "Mosquito repellent"')
+    if bought is not None and name != CROSS_SELL:
+        raise UsageError(f"--bought and --not-bought go with the audience {CROSS_SELL}, not with {name}")
+
+
+def _check_output(output: Path | None, audiences: "Sequence[Audience]") -> None:
+    from features.errors import UsageError
+    from serving.exports import check_ending
+
+    if output is None or (not output.suffix and len(audiences) > 1):
+        return
+    if len(audiences) > 1:
+        raise UsageError(f"{output}: these are {len(audiences)} audiences, a file each; give a folder with -o")
+    check_ending(output)
+
+
+def _opened(
+    shop: Path, bundle: str | None, as_of: date | None, memory_limit: str | None, threads: int | None
+) -> "tuple[Bundle, Snapshot, Catalogue]":
+    from features.products import Catalogue
+    from features.shop import Shop
+    from features.snapshot import Snapshot
+    from serving.published import check_interest, load_bundle
+    from whobuys.answer_verbs import warn_if_stale
+
+    opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
+    model = load_bundle(shop, bundle)
+    check_interest(opened, model)
+    if as_of is None:
+        warn_if_stale(opened.default_as_of, horizon=model.horizon)
+    return model, Snapshot(opened, as_of or opened.default_as_of, horizon=model.horizon), Catalogue.of(opened)
+
+
+def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], opened: "tuple[Bundle, Snapshot, Catalogue]") -> "list[Audience]":
+    """The saved audience, the one of the named pair (which is then saved), or what the orders suggest."""
+    from serving.audiences import AUDIENCES, saved_audiences
+    from serving.ready_made.campaigns import pair_audience, save_definition, suggested_audiences
+
+    bought, not_bought = pair
+    if bought is not None and not_bought is not None:
+        audience = pair_audience(bought, not_bought, opened[2])
+        if save_definition(shop, audience):
+            say(f"wrote the audience {audience.audience} into {shop / AUDIENCES}")
+        return [audience]
+    saved = saved_audiences(shop).get(name)
+    return [saved] if saved else suggested_audiences(name, *opened)
+
+
+def _write(members: "Members", snapshot: "Snapshot", *, shop: Path, output: Path | None, basis: bool, tell: Say) -> dict[str, object]:
+    """Keep and export the members; returns the row that is printed."""
+    from serving.audiences import export, export_path, save
+
+    save(shop, members)
+    path = export_path(shop, members) if output is None else output if output.suffix else output / export_path(shop, members).name
+    mailable = export(path, members, snapshot, unknown_consent=basis)
+    tell(f"wrote {path}: {len(members):,} members, {mailable:,} with an e-mail address that may be used")
+    for note in members.notes:
+        say(f"note: {members.audience.audience}: {note}")
+    summary = members.summary()
+    row = {key: summary[key] for key in ("audience", "size", "expected_buyers", "base_rate", "lift", "data_date")}
+    return {**row, "with_email": mailable, "file": str(path)}

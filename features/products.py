@@ -148,7 +148,7 @@ class Catalogue:
         values = self.products[column]
         keep = values.notna()
         if equal is not None:
-            keep &= values.astype(str).map(lambda text: plain(equal) in [part.strip() for part in plain(text).split(",")])
+            keep &= values.astype(object).map(lambda value: plain(equal) in [part.strip() for part in plain(str(value)).split(",")])
         if at_least is not None or at_most is not None:
             numbers = pd.to_numeric(values, errors="coerce")
             keep &= numbers.between(-np.inf if at_least is None else at_least, np.inf if at_most is None else at_most)

@@ -1,0 +1,97 @@
+"""Tables of an evaluation become drawings: gain, lift and calibration. Nothing is shown or kept open; whoever calls writes them to files."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+SIZE = (7.0, 4.5)
+DPI = 120
+_CHANCE: dict[str, Any] = {"color": "0.6", "linestyle": "--", "linewidth": 1.0}
+
+
+def gain_figure(gain: pd.DataFrame) -> Figure:
+    """The share of buyers that audiences of growing size catch, a line per origin or method, beside chance.
+
+    ``gain`` is of ``metrics.gain_curve`` (share, gain), with a column origin and / or method when it holds several curves.
+    """
+    figure, axes = _empty("Buyers caught by an audience of each size", "share of customers and sets, likeliest first", "share of buyers caught")
+    axes.plot([0, 1], [0, 1], label="chance", **_CHANCE)
+    for label, curve in _curves(gain):
+        axes.plot(curve["share"], curve["gain"], label=label)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(loc="lower right")
+    return figure
+
+
+def lift_figure(gain: pd.DataFrame) -> Figure:
+    """How many times more buyers than by chance audiences of growing size hold, a line per origin or method; sizes on a logarithmic scale."""
+    figure, axes = _empty("Lift of an audience of each size", "share of customers and sets, likeliest first", "times as many buyers as by chance")
+    axes.axhline(1.0, label="chance", **_CHANCE)
+    for label, curve in _curves(gain[gain["share"] > 0]):
+        axes.plot(curve["share"], curve["lift"], label=label)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.legend(loc="upper right")
+    return figure
+
+
+def calibration_figure(calibration: pd.DataFrame) -> Figure:
+    """Predicted against real purchase rates, a line per origin or method; on the diagonal the probabilities come true.
+
+    ``calibration`` is of ``metrics.calibration_table`` (predicted, real). Both scales are logarithmic; bins in which nobody bought have no place.
+    """
+    figure, axes = _empty("Do the probabilities come true?", "predicted probability, mean of a bin", "share that bought")
+    shown = calibration[(calibration["real"] > 0) & (calibration["predicted"] > 0)]
+    if len(shown):
+        ends = [float(shown[["predicted", "real"]].min().min()), float(shown[["predicted", "real"]].max().max())]
+        axes.plot(ends, ends, label="comes true", **_CHANCE)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    for label, curve in _curves(shown):
+        axes.plot(curve["predicted"], curve["real"], marker="o", markersize=4, label=label)
+    if len(shown):
+        axes.legend(loc="upper left")
+    return figure
+
+
+def drawings(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Every drawing that the tables of a backtest allow: gain and lift from ``gain``, calibration from ``calibration``."""
+    found: dict[str, Figure] = {}
+    if "gain" in tables:
+        found |= {"gain": gain_figure(tables["gain"]), "lift": lift_figure(tables["gain"])}
+    if "calibration" in tables:
+        found["calibration"] = calibration_figure(tables["calibration"])
+    return found
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a drawing as PNG, the same bytes for the same tables, and give back the path."""
+    figure.savefig(path, format="png", metadata={"Software": None})
+    return path
+
+
+def _empty(title: str, across: str, upwards: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    axes.set_xlabel(across)
+    axes.set_ylabel(upwards)
+    axes.grid(visible=True, color="0.92")
+    return figure, axes
+
+
+def _curves(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    by = [column for column in ("method", "origin") if column in table]
+    if not by:
+        yield from [("model", table)] if len(table) else []
+        return
+    for names, curve in table.groupby(by, sort=False):
+        yield " as of ".join(str(name) for name in names), curve

@@ -117,12 +117,12 @@ Clauses = Annotated[tuple[OneClause, ...], AfterValidator(_not_empty)]
 
 
 @contextmanager
-def at(place: str) -> Iterator[None]:
+def at(place: str, *, by: str = ".") -> Iterator[None]:
     """Put the place before what goes wrong inside, so that ``category: there is no ...`` becomes ``who.0.bought.category: there is no ...``."""
     try:
         yield
     except DataError as error:
-        raise DataError(f"{place}.{error}") from None
+        raise DataError(f"{place}{by}{error}") from None
 
 
 def hold(clauses: Sequence[Clause], evidence: Evidence, *, place: str) -> list[Answer]:

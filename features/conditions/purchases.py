@@ -38,10 +38,10 @@ class OfProducts(BaseModel, Condition):
     def _named(self, catalogue: Catalogue) -> Iterator[ProductSet]:
         for kind in ("category", "brand", "product"):
             if names := getattr(self, kind):
-                with at(kind):
+                with at(kind, by=": "):
                     yield _either([getattr(catalogue, kind)(name) for name in names])
         if self.keyword:
-            with at("keyword"):
+            with at("keyword", by=": "):
                 yield catalogue.keyword(*self.keyword)
 
     def _by_attribute(self, catalogue: Catalogue) -> Iterator[ProductSet]:
@@ -49,7 +49,7 @@ class OfProducts(BaseModel, Condition):
             known = [*type(self).model_fields, *catalogue.products.columns]
             if column not in catalogue.products:
                 raise DataError(f"{column}: is neither a key of this condition nor a column of the products{did_you_mean(column, known)}")
-            with at(column):
+            with at(column, by=": "):
                 yield _either([catalogue.attribute(column, **limits) for limits in asked.limits()])
 
 

@@ -112,7 +112,7 @@ def build_all(audiences: Sequence[Audience], evidence: Evidence) -> Iterator[Mem
 
 def _answer(audience: Audience, evidence: Evidence) -> Answer:
     nobody = evidence.among(np.zeros(0, np.int32))
-    with at(audience.audience):
+    with at(audience.audience, by=": "):
         answer = ~nobody
         for one in hold(audience.who, evidence, place="who."):
             answer &= one

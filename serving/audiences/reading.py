@@ -18,8 +18,8 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - as PyYAML has it
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002 - as PyYAML has it
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for key, _ in node.value if keys.count(key.value) > 1), None)
+        keys = [str(key.value) for key, _ in node.value]
+        twice = next((key for at, (key, _) in enumerate(node.value) if str(key.value) in keys[:at]), None)
         if twice is not None:
             raise yaml.MarkedYAMLError(problem=f"the key {twice.value!r} stands here twice", problem_mark=twice.start_mark)
         return super().construct_mapping(node, deep=deep)

@@ -27,7 +27,7 @@ LEAST_BUYERS = 5
 """A set that fewer customers ever bought from tells nothing about who wants it."""
 MOST_CANDIDATES = 100
 MOST_OVERLAP = 0.5
-"""Two suggestions share at most this part of their most likely customers."""
+"""Two suggestions share at most this part of their most likely customers, unless there would be too few suggestions."""
 _CORE = 200
 
 
@@ -57,7 +57,7 @@ class LongTail:
 def long_tail(snapshot: Snapshot, catalogue: Catalogue, interest_blocks: Blocks, *, least: int = 5, most: int = 10) -> list[LongTail]:
     """Long-tail categories and products with more demand than sales, the best ``score`` first: ``most`` at most, distinct from each other.
 
-    Where these are fewer than ``least``, those follow that have likely buyers among the customers who never bought from them.
+    Where these are fewer than ``least``, others follow: with likely buyers among those who never bought, then with the same likely customers.
 
     Candidates are the narrowest categories outside head and middle, and where these are fewer than 2 ``most``, products outside head and middle too;
     with something in stock and bought by at least ``LEAST_BUYERS`` customers ever. Fewer than ``least`` come when there are no more: nothing is added
@@ -77,9 +77,13 @@ def long_tail(snapshot: Snapshot, catalogue: Catalogue, interest_blocks: Blocks,
             if found.demand > found.sales or found.likely_new:
                 measured.append(found)
                 core[found.products] = frozenset(best_first(column, _CORE).tolist())
-    ranked = _distinct(sorted(measured, key=lambda each: (each.demand <= each.sales, -each.score, each.products.label)), core)
-    above = sum(each.demand > each.sales for each in ranked)
-    return ranked[: min(most, max(above, least))]
+    ranked = sorted(measured, key=lambda each: (each.demand <= each.sales, -each.score, each.products.label))
+    apart = _distinct(ranked, core, most_overlap=MOST_OVERLAP)
+    if len(apart) < least:
+        rest = [each for each in ranked if each not in apart]
+        apart += _distinct(rest, core, most_overlap=1.0, beside=apart)[: least - len(apart)]
+    above = sum(each.demand > each.sales for each in apart)
+    return apart[: min(most, max(above, least))]
 
 
 def _measure(products: ProductSet, probability: Floats, *, had: NDArray[np.bool_], sales: float) -> LongTail:
@@ -153,13 +157,16 @@ def _usual_sales(snapshot: Snapshot, sets: Sequence[ProductSet]) -> NDArray[np.f
     return _buyers(snapshot, sets, days=stretches * snapshot.horizon)[0] / stretches
 
 
-def _distinct(ranked: Sequence[LongTail], core: dict[ProductSet, frozenset[int]]) -> list[LongTail]:
-    """Those that share no product and not too many of their likely customers with a better one."""
+def _distinct(
+    ranked: Sequence[LongTail], core: dict[ProductSet, frozenset[int]], *, most_overlap: float, beside: Sequence[LongTail] = ()
+) -> list[LongTail]:
+    """Those that share no product, and not too many of their likely customers, with a better one or one of ``beside``."""
     chosen: list[LongTail] = []
     for one in ranked:
         ids = set(one.products.product_ids)
         apart = all(
-            ids.isdisjoint(other.products.product_ids) and _overlap(core[one.products], core[other.products]) <= MOST_OVERLAP for other in chosen
+            ids.isdisjoint(other.products.product_ids) and _overlap(core[one.products], core[other.products]) <= most_overlap
+            for other in (*beside, *chosen)
         )
         if apart:
             chosen.append(one)

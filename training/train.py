@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date
 from importlib.metadata import version
@@ -60,35 +57,19 @@ def train(
     _check_date(shop, as_of)
     fits = Fits(shop, recipe, say)
     fits.training_dates(as_of)
-    from training.tracking import tracked  # MLflow takes seconds to import
+    from training.tracking import Store, log_training  # MLflow takes seconds to import
 
-    with locked(folder), tracked(folder, config.shop.name) as run:
+    Store.of(folder).reach()
+    with locked(folder):
         bundle, test = fit_and_prove(fits, as_of, origins=config.train.backtest_origins)
         target = folder / BUNDLES / bundle.id
         bundle.save(target, origins=test.origins, tables=test.tables)
         champion = promote or "bundle" not in read_current(folder)
         say("logging to MLflow")
-        with drawn(test) as figures:
-            run.log_training(
-                target,
-                bundle,
-                shop,
-                params=_flat(asdict(recipe)),
-                metrics=bundle.facts["measures"],
-                tables=test.tables,
-                figures=figures,
-                champion=champion,
-            )
+        log_training(folder, target, bundle=bundle, tables=test.tables, champion=champion, name=config.shop.name)
         if champion:
             publish(folder, bundle=f"{BUNDLES}/{bundle.id}")
     return bundle
-
-
-@contextmanager
-def drawn(test: Backtest) -> Iterator[dict[str, Path]]:
-    """The drawings of a backtest as SVG files, which are gone after the block."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield {}
 
 
 def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Backtest]:
@@ -118,15 +99,3 @@ def bundle_id(fits: Fits, as_of: date, origins: int) -> str:
 def _check_date(shop: Shop, as_of: date) -> None:
     if day_number(as_of) > shop.days[1] + 1:
         raise DataError(f"--as-of {as_of} lies after the orders end; the latest possible date is {shop.default_as_of}")
-
-
-def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Nested settings by dotted names.
-
-    >>> _flat({"horizon": 30, "interest": {"trees": 300}})
-    {'horizon': 30, 'interest.trees': 300}
-    """
-    found: dict[str, object] = {}
-    for name, value in settings.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found

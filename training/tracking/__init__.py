@@ -1,6 +1,7 @@
 """A training becomes a run, a registered model and its alias in MLflow; nothing else in whobuys knows MLflow, and it is loaded only when used."""
 
 from training.tracking.runs import Run, Version, mirror_champion, tracked
+from training.tracking.store import Store
 from training.tracking.trainings import log_training
 
-__all__ = ["Run", "Version", "log_training", "mirror_champion", "tracked"]
+__all__ = ["Run", "Store", "Version", "log_training", "mirror_champion", "tracked"]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from whobuys import __version__, answer_verbs, folder_verbs, training_verbs
+from whobuys import __version__, answer_verbs, audience_verbs, demo, folder_verbs, training_verbs
 from whobuys.terminal import Verbs
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ def whobuys(
 
 
 for verb in (
+    demo.demo,
     folder_verbs.init,
     folder_verbs.import_,
     training_verbs.train,
@@ -42,3 +43,4 @@ for verb in (
     folder_verbs.schema,
 ):
     app.command(verb.__name__.strip("_"))(verb)
+app.add_typer(audience_verbs.app, name="audience")

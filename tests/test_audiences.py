@@ -297,15 +297,15 @@ def test_products_that_fit_are_shown() -> None:
             "order_lines": lines[["order_id", "product_id"]].assign(line_no=range(1, len(lines) + 1), quantity=1.0, price=1.0),
         }
     )
-    snapshot = Snapshot(shop, END)
-    shown = best_products(snapshot, ProductSet.of("all", [each for each in ids if each != "x"]), np.arange(8)).fillna("-").agg(" ".join, axis=1)
+    known = Evidence(Snapshot(shop, END), Catalogue.of(shop), lambda sets: np.zeros((7, len(sets)), np.float32))
+    shown = best_products(known, ProductSet.of("all", [each for each in ids if each != "x"]), np.arange(8)).fillna("-").agg(" ".join, axis=1)
     assert shown[0].startswith("r3")  # a, who has r1 already, and to whom r2 cannot be sold
     assert shown[5].startswith(("b2", "b3"))
     assert not shown.str.contains("r2").any()
     assert shown[7].startswith("b1")  # z: the best-selling
-    none = best_products(snapshot, ProductSet.of("sold out", ["r2"]), np.arange(2))
+    none = best_products(known, ProductSet.of("sold out", ["r2"]), np.arange(2))
     assert none.isna().all().all() and list(none) == ["show_1", "show_2", "show_3"]
-    assert best_products(snapshot, ProductSet.of("one", ["new"]), np.arange(0)).empty
+    assert best_products(known, ProductSet.of("one", ["new"]), np.arange(0)).empty
 
 
 # what leaves the shop

@@ -6,7 +6,9 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
@@ -74,6 +76,11 @@ class Evidence:
     def customer_ids(self) -> NDArray[np.object_]:
         """The ids of all these customers, ascending."""
         return self.snapshot.shop.customer_ids[self.codes]
+
+    @cached_property
+    def purchases(self) -> tuple[csr_matrix, pd.Index]:
+        """Orders by customer (of the snapshot) and product, each worth half after 180 days, and the ids of the products."""
+        return self.snapshot.matrix("product", half_life=180)
 
     def among(self, codes: NDArray[np.integer]) -> Answer:
         """Yes for the customers with these codes, no for all others."""

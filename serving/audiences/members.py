@@ -96,7 +96,7 @@ def build(audience: Audience, evidence: Evidence) -> Members:
     count = audience.choose.top.of(len(chosen)) if audience.choose and audience.choose.top else None
     chosen = chosen[best_first(np.nan_to_num(scores[chosen], nan=-1.0), count)]
     frame = pd.DataFrame({"customer_id": evidence.customer_ids[chosen], "probability": scores[chosen], "rank": np.arange(1, len(chosen) + 1)})
-    shown = best_products(evidence.snapshot, _to_show(audience, evidence.catalogue), evidence.codes[chosen])
+    shown = best_products(evidence, _to_show(audience, evidence.catalogue), evidence.codes[chosen])
     notes = _notes(audience, named, len(frame))
     return Members(
         audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, base_rate(scores), unknown, pd.concat([frame, shown], axis=1), notes

@@ -5,23 +5,23 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, diags
 
+from features.conditions import Evidence
 from features.products import ProductSet
 from features.snapshot import Snapshot
 
 SHOWN = ("show_1", "show_2", "show_3")
 MOST_PRODUCTS = 200
 """Products of a large set among which the best are looked for, those that sold most recently."""
-HALF_LIFE = 180
 _BLOCK = 50_000
 
 
-def best_products(snapshot: Snapshot, products: ProductSet, codes: NDArray[np.integer]) -> pd.DataFrame:
+def best_products(evidence: Evidence, products: ProductSet, codes: NDArray[np.integer]) -> pd.DataFrame:
     """For customers (shop codes), up to three product ids of the set: columns show_1 .. show_3, a row per customer, null when there are fewer.
 
     A product fits who bought what its buyers bought (item-based cosine similarity, Sarwar et al. 2001), popularity settles ties. What the customer
     has already comes last, what is known to be out of stock never.
     """
-    orders, names = snapshot.matrix("product", half_life=HALF_LIFE)
+    snapshot, (orders, names) = evidence.snapshot, evidence.purchases
     candidates = _in_stock(snapshot, products)
     shown = np.full((len(codes), len(SHOWN)), None, dtype=object)
     columns = names.get_indexer(pd.Index(candidates))

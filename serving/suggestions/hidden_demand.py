@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 
 from features.errors import DataError
 from features.products import Catalogue, ProductSet, membership
@@ -15,6 +15,7 @@ from features.tables import PATH_SEPARATOR
 from serving.who import best_first
 
 Floats = NDArray[np.float32]
+Purchases = tuple[csr_matrix, pd.Index]
 Blocks = Callable[[Sequence[ProductSet]], Iterator[tuple[int, int, Floats]]]
 """Product sets -> (first, one past the last, probabilities of the snapshot's customers x those sets), in order."""
 
@@ -63,10 +64,11 @@ def long_tail(snapshot: Snapshot, catalogue: Catalogue, interest_blocks: Blocks,
     with something in stock and bought by at least ``LEAST_BUYERS`` customers ever. Fewer than ``least`` come when there are no more: nothing is added
     to make up a number. Raises DataError when the shop sells too little to tell.
     """
-    candidates = _candidates(snapshot, catalogue, enough=2 * most)
+    purchases = snapshot.matrix("product")
+    candidates = _candidates(snapshot, catalogue, purchases, enough=2 * most)
     if not candidates:
         raise DataError("no category or product outside the best-selling half was bought by enough customers to tell who wants it")
-    bought = snapshot_buyers(snapshot, candidates)
+    bought = csc_matrix(_orders_of(snapshot, candidates, purchases))
     measured: list[LongTail] = []
     core: dict[ProductSet, frozenset[int]] = {}
     sales = _usual_sales(snapshot, candidates)
@@ -94,13 +96,13 @@ def _measure(products: ProductSet, probability: Floats, *, had: NDArray[np.bool_
     return LongTail(products, demand, sales, int(likely.sum()), new_demand, score)
 
 
-def _candidates(snapshot: Snapshot, catalogue: Catalogue, *, enough: int) -> list[ProductSet]:
-    narrow = _tail(snapshot, _narrowest(catalogue))
+def _candidates(snapshot: Snapshot, catalogue: Catalogue, purchases: Purchases, *, enough: int) -> list[ProductSet]:
+    narrow = _tail(snapshot, _narrowest(catalogue), purchases)
     if len(narrow) >= enough:
         return narrow[:MOST_CANDIDATES]
     ids = snapshot.shop.product_ids
     products = [ProductSet(str(product_id), (str(product_id),), "product") for product_id in ids]
-    return [*narrow, *_tail(snapshot, products)][:MOST_CANDIDATES]
+    return [*narrow, *_tail(snapshot, products, purchases)][:MOST_CANDIDATES]
 
 
 def _narrowest(catalogue: Catalogue) -> list[ProductSet]:
@@ -111,13 +113,13 @@ def _narrowest(catalogue: Catalogue) -> list[ProductSet]:
     return [ProductSet.of(path, catalogue.products.index[catalogue.categories[path]], kind="category") for path in leaves]
 
 
-def _tail(snapshot: Snapshot, sets: Sequence[ProductSet]) -> list[ProductSet]:
+def _tail(snapshot: Snapshot, sets: Sequence[ProductSet], purchases: Purchases) -> list[ProductSet]:
     """The sets outside head and middle that are in stock and known well enough, most buyers ever first."""
     if not sets:
         return []
     recent = _buyers(snapshot, sets, days=RECENT)[1]
     place = np.argsort(np.argsort(-recent, kind="stable"), kind="stable")
-    ever = np.asarray((snapshot_buyers(snapshot, sets) > 0).sum(axis=0)).ravel()
+    ever = np.asarray((_orders_of(snapshot, sets, purchases) > 0).sum(axis=0)).ravel()
     stock = snapshot.shop.products["in_stock"]
     gone = set(stock.index[stock.eq(False).fillna(False).to_numpy(bool)])
     keep = [
@@ -128,9 +130,9 @@ def _tail(snapshot: Snapshot, sets: Sequence[ProductSet]) -> list[ProductSet]:
     return [sets[at] for at in keep]
 
 
-def snapshot_buyers(snapshot: Snapshot, sets: Sequence[ProductSet]) -> csr_matrix:
-    """How often each of the snapshot's customers bought from each set: csr customers x sets."""
-    orders, names = snapshot.matrix("product")
+def _orders_of(snapshot: Snapshot, sets: Sequence[ProductSet], purchases: Purchases) -> csr_matrix:
+    """How often each of the snapshot's customers bought from each set: customers x sets."""
+    orders, names = purchases
     rows = pd.Index(snapshot.shop.product_ids).get_indexer(names)
     return csr_matrix(orders @ membership(snapshot.shop, sets)[rows])
 

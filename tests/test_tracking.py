@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -23,14 +23,15 @@ from features.products import Catalogue
 from features.shop import Shop
 from features.snapshot import Snapshot
 from features.tables import TABLES
+from models import metrics
 from models.affinity import AffinityConfig
 from models.bundle import Bundle
 from models.interest import InterestConfig
 from models.likelihood import LikelihoodConfig
 from models.training_sets import SetMixture
 from training.fits import Fits, Recipe
-from training.tracking import Run, Version, mirror_champion, tracked
-from training.tracking.answers import KEPT, Answers, product_set_of
+from training.tracking import Run, Version, log_training, mirror_champion, tracked
+from training.tracking.answers import KEPT, Answers, product_set_of, store_snapshot
 from training.tracking.runs import PERSONAL
 from training.tracking.store import Store, load_mlflow
 
@@ -174,7 +175,7 @@ def test_the_environment_is_as_before(folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_later_training_challenges_until_it_is_published(folder: Path, trained: Trained) -> None:
-    second = Bundle("second", trained.bundle.as_of, 30, trained.bundle.pair_model, trained.bundle.customer_model)
+    second = replace(trained.bundle, id="second")
     with tracked(folder) as run:
         first = trained.log(run, champion=True)
         other = trained.log(run, champion=False, bundle=second)
@@ -218,6 +219,21 @@ def test_a_question_that_cannot_be_answered_is_refused(served: object, trained: 
     assert not any(customer in str(caught.value) for customer in asked)
 
 
+def test_a_training_logs_its_recipe_measures_and_drawings(folder: Path, trained: Trained) -> None:
+    facts = {"recipe": asdict(SMALL), "measures": {"ap": 0.25}, "level": {"interest": 0.1}, "training_dates": ["2025-01-01", "2025-02-01"]}
+    tables = {"gain": metrics.gain_curve([3, 2, 1], [True, False, False]), "customers": pd.DataFrame({"auc": [0.7]})}
+    store_snapshot(trained.snapshot, folder)
+    version = log_training(folder, trained.folder, bundle=replace(trained.bundle, facts=facts), tables=tables, champion=False, name="Bob's shop")
+    run = client_of(folder).get_run(version.run_id)
+    assert (version.model, version.alias) == ("whobuys-Bob-s-shop", "challenger")
+    assert run.data.metrics == {"ap": 0.25, "learnt_level_interest": 0.1}
+    params = {"horizon": "30", "interest.trees": "5", "interest.affinity.factors": "4", "training_dates": "2025-01-01, 2025-02-01"}
+    assert params.items() <= run.data.params.items()
+    assert run.data.tags["tables"] == "stored"
+    assert artifacts(folder, version.run_id, "figures") == {"figures/gain.png", "figures/lift.png"}
+    assert artifacts(folder, version.run_id, "evaluation") == {"evaluation/gain.json", "evaluation/customers.json"}
+
+
 def test_nobody_is_named_in_anything_logged(logged: Path, trained: Trained) -> None:
     people = trained.shop.tables["customers"].to_pandas()
     personal = {str(value) for column in PERSONAL & set(people.columns) - {"created_at"} for value in people[column].dropna() if len(str(value)) > 5}
@@ -240,8 +256,6 @@ def test_a_stored_snapshot_keeps_no_personal_column(table: str, logged: Path) ->
 
 
 def test_a_stored_snapshot_ends_with_its_date(trained: Trained, tmp_path: Path) -> None:
-    from training.tracking.answers import store_snapshot
-
     early = Snapshot(trained.shop, trained.bundle.as_of - pd.Timedelta(days=200).to_pytimedelta(), 30)
     store_snapshot(early, tmp_path)
     stored = Snapshot(Shop.open(tmp_path), early.as_of, 30)

@@ -24,3 +24,42 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data sets are not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop folder with a small made-up shop that was imported and trained with few trees; its clock stands at the day its orders end.
+
+    Made once for all processes of a test run, and read only: a test that writes works on a copy.
+    """
+    from filelock import FileLock
+
+    home = tmp_path_factory.getbasetemp()
+    home = home.parent if "PYTEST_XDIST_WORKER" in os.environ else home
+    with FileLock(home / "trained_shop.lock"):
+        if not (home / "trained_shop" / "current.json").exists():
+            _train_small_shop(home / "trained_shop")
+    return home / "trained_shop"
+
+
+def _train_small_shop(folder: Path) -> None:
+    from dataclasses import replace
+
+    from features.config import Config
+    from features.files import publish
+    from features.imports import import_files
+    from features.made_up import made_up_shop, write_exports
+    from features.shop import Shop
+    from training.fits import Fits
+    from training.train import fit_and_prove, recipe_of
+
+    making = folder.with_name("making_" + folder.name)
+    import_files(making, write_exports(made_up_shop(scale=0.05, seed=1), making / "exports-in"), config=Config())
+    shop, recipe = Shop.open(making), recipe_of(Config(), threads=1)
+    affinity = replace(recipe.interest.affinity, factors=8, iterations=2)
+    interest = replace(recipe.interest, trees=40, pairs=30_000, affinity=affinity)
+    small = replace(recipe, origins=2, interest=interest, likelihood=replace(recipe.likelihood, trees=30))
+    bundle, test = fit_and_prove(Fits(shop, small, lambda text: None), shop.default_as_of, origins=1)
+    bundle.save(making / "bundles" / bundle.id, origins=test.origins, tables=test.tables)
+    publish(making, bundle=f"bundles/{bundle.id}")
+    making.rename(folder)

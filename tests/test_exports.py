@@ -1,0 +1,96 @@
+"""Files and texts for people and tools: formats by ending, formulas made harmless, whole or not there."""
+
+import csv
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.errors import UsageError
+from serving.exports import ENDINGS, safe_cell, text_of, write_blocks, write_table
+
+FRAME = pd.DataFrame(
+    {"customer_id": ["007", "=cmd()"], "probability": np.array([0.25, 0.125], np.float32), "is_new": [True, False], "n": [1, 20_000]}
+)
+
+
+@pytest.mark.parametrize(
+    "cell, safe",
+    [
+        ("=1+1", "'=1+1"),
+        ("+1+1", "'+1+1"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("+4512345678", "+4512345678"),
+        ("-12,5", "-12,5"),
+        ("a=b", "a=b"),
+        ("", ""),
+    ],
+)
+def test_what_a_spreadsheet_would_run_becomes_text(cell: str, safe: str) -> None:
+    assert safe_cell(cell) == safe
+
+
+def test_formulas_are_harmless_in_csv_and_unchanged_in_what_machines_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"=name": ["=1+1", None, "tent"], "n": [-1, 2, 3]})
+    for ending in ENDINGS:
+        write_table(tmp_path / f"t{ending}", frame)
+    assert list(csv.reader((tmp_path / "t.csv").open(encoding="utf-8"))) == [["'=name", "n"], ["'=1+1", "-1"], ["", "2"], ["tent", "3"]]
+    assert json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))[0] == {"=name": "=1+1", "n": -1}
+    assert pd.read_parquet(tmp_path / "t.parquet")["=name"].tolist()[0] == "=1+1"
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_blocks_become_one_file(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t{ending}"
+    assert write_blocks(path, (FRAME.iloc[[at]] for at in range(2))) == 2
+    write_table(tmp_path / f"whole{ending}", FRAME)
+    if ending == ".parquet":
+        pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(tmp_path / "whole.parquet"))
+    else:
+        assert path.read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("ending, content", [(".csv", "customer_id,probability,is_new,n\n"), (".json", "[]\n"), (".jsonl", "")])
+def test_nothing_is_a_valid_file_too(ending: str, content: str, tmp_path: Path) -> None:
+    write_table(tmp_path / f"t{ending}", FRAME.head(0))
+    assert (tmp_path / f"t{ending}").read_text(encoding="utf-8") == content
+
+
+def test_a_file_is_whole_or_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write_table(path, FRAME)
+    before = path.read_bytes()
+
+    def broken() -> Iterator[pd.DataFrame]:
+        yield FRAME
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        write_blocks(path, broken())
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_a_private_file_is_its_owners_only(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.csv", FRAME, private=True)
+    assert stat.S_IMODE((tmp_path / "t.csv").stat().st_mode) == 0o600
+
+
+def test_an_ending_nobody_writes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"t\.xlsx: the file's ending must be one of \.csv, \.parquet"):
+        write_table(tmp_path / "t.xlsx", FRAME)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_for_people_is_aligned() -> None:
+    frame = pd.DataFrame({"name": ["a", None], "share": [0.5, float("nan")], "n": [1, 20_000], "new": [True, False]})
+    assert text_of(frame, "table") == "name   share       n  new\na     0.5000       1  yes\n-          -  20,000  no\n"
+    assert text_of(frame, "csv") == "name,share,n,new\na,0.5,1,True\n,,20000,False\n"
+    assert json.loads(text_of(frame, "json"))[1] == {"name": None, "share": None, "n": 20000, "new": False}

@@ -1,0 +1,293 @@
+"""A scoring run: what it holds, that it says the same as an answer asked for directly, and that it is published whole or not at all."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from features.config import Config, ScoreSection
+from features.errors import DataError, Refused, UsageError
+from features.files import locked, read_current
+from features.imports import import_files
+from features.products import Catalogue, ProductSet
+from features.shop import Shop
+from features.snapshot import Snapshot
+from serving.main_sets import is_narrow, main_products, named_sets, read_names
+from serving.published import load_bundle
+from serving.ranks import BestSets, quintiles
+from serving.scores import Scores, score
+from serving.who import Answer, answers, best_first, check_known, everybody, purchases
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = Config(score=ScoreSection(top_per_set=50, top_per_customer=3, product_sets=("category: Tents", "brand: Nordvind", "keyword: ice axe")))
+
+
+@pytest.fixture
+def shop(trained_shop: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_shop, tmp_path / "shop"))
+
+
+@pytest.fixture(scope="module")
+def scored(trained_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Scores:
+    folder = tmp_path_factory.mktemp("scored") / "shop"
+    shutil.copytree(trained_shop, folder)
+    return score(folder, config=CONFIG)
+
+
+def test_every_customer_has_a_row(scored: Scores) -> None:
+    customers = scored.customers
+    assert customers.index.tolist() == list(scored.snapshot.customer_ids)
+    assert customers.columns.tolist() == ("likelihood_30 rfm_recency rfm_frequency rfm_monetary recency frequency age monetary rhythm".split())
+    assert customers["likelihood_30"].between(0, 1).all()
+    for name, best in (("recency", "min"), ("frequency", "max"), ("monetary", "max")):
+        scores = customers[f"rfm_{name}"]
+        assert scores.between(1, 5).all()
+        assert scores[getattr(customers[name], f"idx{best}")()] == 5
+        assert customers.groupby(name)[f"rfm_{name}"].nunique().max() == 1
+    facts = scored.facts
+    assert (facts["as_of"], facts["horizon"], facts["customers"]) == ("2026-07-01", 30, len(customers))
+    assert scored.folder.name == f"2026-07-01-{facts['bundle']}"
+    assert read_current(scored.shop_folder).get("scores") == f"scores/{scored.folder.name}"
+
+
+def test_what_is_stored_is_what_is_answered(scored: Scores) -> None:
+    tents = Catalogue.of(scored.shop).category("Tents")
+    stored = scored.interests.query("product_set == @tents.label")
+    probabilities = scored.interest(tents)
+    assert stored["rank"].tolist() == list(range(1, 51))
+    assert stored["customer_id"].tolist() == probabilities.sort_values(ascending=False, kind="stable").index[:50].tolist()
+    np.testing.assert_allclose(stored["probability"], probabilities[stored["customer_id"]], rtol=1e-5)
+    (answer,) = answers(scored.bundle, scored.snapshot, [tents], top=50)
+    assert answer.rows["customer_id"].tolist() == stored["customer_id"].tolist()
+    assert answer.rows["is_new"].tolist() == stored["is_new"].tolist()
+    expected = scored.product_sets.set_index("product_set")["expected_buyers"]
+    assert expected[tents.label] == pytest.approx(answer.expected_buyers) == pytest.approx(float(probabilities.sum()))
+
+
+def test_new_means_never_bought_from_the_set(scored: Scores) -> None:
+    tents = Catalogue.of(scored.shop).category("Tents")
+    lines = scored.shop.tables["order_lines"].to_pandas().merge(scored.shop.tables["orders"].to_pandas(), on="order_id")
+    buyers = set(lines.query("product_id in @tents.product_ids and status == 'completed' and quantity > 0")["customer_id"])
+    (answer,) = answers(scored.bundle, scored.snapshot, [tents], top=None)
+    assert set(answer.rows.query("not is_new")["customer_id"]) == buyers & set(scored.snapshot.customer_ids)
+
+
+def test_the_best_sets_of_each_customer(scored: Scores) -> None:
+    bests = scored.bests
+    assert set(bests["customer_id"]) == set(scored.snapshot.customer_ids)
+    of_sets, of_products = bests[bests["product_set_kind"] != "product"], bests[bests["product_set_kind"] == "product"]
+    for part in (of_sets, of_products):
+        assert part.groupby("customer_id")["rank"].agg(list).map(lambda ranks: ranks == [1, 2, 3]).all()
+        assert part.groupby("customer_id")["probability"].agg(lambda values: values.is_monotonic_decreasing).all()
+    first = of_products.iloc[0]
+    again = scored.interest(ProductSet.of("", [first["product_set"]]))
+    assert again[first["customer_id"]] == pytest.approx(first["probability"], rel=1e-5)
+
+
+def test_the_same_again_is_the_same_bytes_beside_the_published_ones(shop: Path) -> None:
+    first, again = (score(shop, config=CONFIG) for _ in range(2))
+    assert again.folder.name == f"{first.folder.name}-2"
+    assert (first.folder / "manifest.json").read_bytes() == (again.folder / "manifest.json").read_bytes()
+    assert score(shop, config=CONFIG).folder == first.folder
+
+
+def test_a_broken_off_run_leaves_the_published_scores(shop: Path) -> None:
+    before = score(shop, config=CONFIG)
+
+    def full(text: str) -> None:
+        if text == "writing":
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        score(shop, config=CONFIG, as_of=date(2026, 7, 1), say=full)
+    assert [each.name for each in (shop / "scores").iterdir()] == [before.folder.name]
+    pd.testing.assert_frame_equal(Scores.open(shop).interests, before.interests)
+
+
+def run(shop: Path, *words: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from whobuys.cli import app; app()", *words, "--shop", str(shop)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before)
+
+
+def test_a_kill_leaves_the_published_scores(shop: Path) -> None:
+    before = score(shop, config=CONFIG)
+    running = run(shop, "score")
+    while running.poll() is None and not list((shop / "scores").glob(".*.part/customers.parquet")):
+        pass
+    running.send_signal(signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
+    assert Scores.open(shop).folder == before.folder
+    after = score(shop, config=CONFIG)
+    assert sorted(each.name for each in (shop / "scores").iterdir()) == sorted([before.folder.name, after.folder.name])
+
+
+def small_files_only() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+
+def test_a_file_that_cannot_be_written_is_one_message(shop: Path) -> None:
+    before = score(shop, config=CONFIG)
+    running = run(shop, "score", before=small_files_only)
+    _, told = running.communicate()
+    assert running.returncode == 1
+    assert "Traceback" not in told and "still whole" in told
+    assert Scores.open(shop).folder == before.folder
+
+
+def test_only_one_run_writes(shop: Path) -> None:
+    with locked(shop), pytest.raises(Refused, match="another whobuys run"):
+        score(shop, config=CONFIG)
+
+
+def test_a_changed_file_is_noticed(shop: Path) -> None:
+    scores = score(shop, config=CONFIG)
+    (scores.folder / "interests.parquet").write_bytes(b"")
+    with pytest.raises(DataError, match=r"interests\.parquet: its sha256 does not fit"):
+        Scores.open(shop)
+    bundle = shop / str(read_current(shop).get("bundle"))
+    (bundle / "interest" / "trees.txt").write_text("tree", encoding="utf-8")
+    with pytest.raises(DataError, match=r"trees\.txt: its sha256 does not fit"):
+        load_bundle(shop)
+
+
+@pytest.mark.parametrize(
+    "ask, message",
+    [
+        (lambda shop: Scores.open(shop, "2026-07-02-x"), "there are no scores '2026-07-02-x'"),
+        (lambda shop: load_bundle(shop, "nope"), "there is no bundle 'nope'"),
+        (lambda shop: score(shop, config=CONFIG, sets=["category: Tnts"]), "no category 'Tnts', did you mean 'Tents'"),
+    ],
+)
+def test_unknown_names_are_told(ask: Callable[[Path], object], message: str, trained_shop: Path, shop: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        ask(shop)
+
+
+def test_before_anything_was_trained_or_scored(tmp_path: Path, trained_shop: Path) -> None:
+    shutil.copytree(trained_shop / "tables", tmp_path / "tables")
+    tables = {"tables": read_current(trained_shop).get("tables")}
+    (tmp_path / "current.json").write_text(json.dumps(tables), encoding="utf-8")
+    with pytest.raises(DataError, match="nothing was trained here yet; run: whobuys train"):
+        score(tmp_path, config=CONFIG)
+    with pytest.raises(DataError, match="nothing was scored here yet; run: whobuys score"):
+        Scores.open(tmp_path)
+
+
+def test_orders_alone_give_customers_and_say_that_interests_are_empty(shop: Path) -> None:
+    import_files(shop, [shop / "exports-in" / "orders.csv"], config=Config())
+    told: list[str] = []
+    scores = score(shop, config=Config(), say=told.append)
+    assert len(scores.customers) > 100 and scores.interests.empty and scores.bests.empty and scores.product_sets.empty
+    assert scores.interests.columns.tolist() == ["product_set_kind", "product_set", "customer_id", "probability", "rank", "is_new"]
+    assert "no interests: the orders have no lines, so nothing is known of what was bought" in told
+
+
+def test_every_customer_and_set_in_one_file(scored: Scores) -> None:
+    sets = named_sets(Catalogue.of(scored.shop), ["Tents", "Nordvind"])
+    frame = pd.concat(everybody(scored.bundle, scored.snapshot, sets), ignore_index=True)
+    assert frame.columns.tolist() == ["product_set", "customer_id", "probability", "rank"]
+    assert frame.groupby("product_set").size().tolist() == [len(scored.snapshot.customer_ids)] * 2
+    for label, rows in frame.groupby("product_set"):
+        assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
+        again = rows.sort_values(["probability", "customer_id"], ascending=[False, True])
+        assert again["customer_id"].tolist() == rows["customer_id"].tolist(), label
+
+
+@pytest.mark.parametrize(
+    "values, count, order",
+    [([0.1, 0.3, 0.3, 0.2], 3, [1, 2, 3]), ([0.5, 0.5, 0.5], 2, [0, 1]), ([0.1], 5, [0]), ([0.2, 0.1], None, [0, 1]), ([], 2, [])],
+)
+def test_best_first_breaks_ties_by_id(values: list[float], count: int | None, order: list[int]) -> None:
+    assert best_first(np.array(values, np.float32), count).tolist() == order
+
+
+@pytest.mark.parametrize(
+    "values, low_is_best, scores",
+    [
+        ([1.0, 2.0, 3.0, 4.0, 5.0], False, [1, 2, 3, 4, 5]),
+        ([1.0, 2.0, 3.0, 4.0, 5.0], True, [5, 4, 3, 2, 1]),
+        ([1.0, 1.0, 1.0, 2.0], False, [1, 1, 1, 4]),
+        ([7.0], False, [1]),
+        ([float("nan"), 1.0, 2.0], False, [None, 1, 3]),
+    ],
+)
+def test_quintiles(values: list[float], low_is_best: bool, scores: list[int | None]) -> None:
+    found = quintiles(pd.Series(values), low_is_best=low_is_best)[0]
+    assert [None if pd.isna(each) else int(each) for each in found] == scores
+
+
+def test_the_best_sets_do_not_depend_on_the_blocks() -> None:
+    values = np.random.default_rng(1).integers(0, 5, (20, 12)).astype(np.float32)
+    found = []
+    for width in (1, 5, 12):
+        best = BestSets(20, 4)
+        for start in range(0, 12, width):
+            block = values[:, start : start + width]
+            best.add(np.arange(start, start + block.shape[1], dtype=np.int32), block)
+        found.append(best.position)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], np.argsort(-values, axis=1, kind="stable")[:, :4])
+
+
+SMALL = Shop.of(
+    {
+        "customers": pd.DataFrame({"customer_id": ["a", "b"]}),
+        "products": pd.DataFrame(
+            {"product_id": ["1", "2", "3"], "category": ["X > Y", "X > Z", None], "brand": ["B", None, None], "in_stock": [True, False, None]}
+        ),
+        "orders": pd.DataFrame(
+            {"order_id": ["o1", "o2"], "customer_id": ["a", "b"], "ordered_at": pd.to_datetime(["2026-01-01", "2026-01-02"]), "status": "completed"}
+        ),
+        "order_lines": pd.DataFrame(
+            {"order_id": ["o1", "o2", "o2"], "line_no": [1, 1, 2], "product_id": ["1", "2", "3"], "quantity": 1.0, "price": [2.0, 2.0, 2.0]}
+        ),
+    }
+)
+
+
+def test_sets_and_products_by_name() -> None:
+    catalogue, snapshot = Catalogue.of(SMALL), Snapshot(SMALL, date(2026, 2, 1))
+    sets = named_sets(catalogue, ["category: X", "Y", "brand: b", "category: X > Y"])
+    assert [(each.kind, each.label) for each in sets] == [("brand", "B"), ("category", "X"), ("category", "X > Y")]
+    assert [is_narrow(each, sets) for each in sets] == [True, False, True]
+    assert [each.label for each in main_products(snapshot)] == ["1", "3"]
+    assert purchases(snapshot, sets).toarray().tolist() == [[1, 1, 1], [0, 1, 0]]
+    with pytest.raises(UsageError, match="'categry' is no kind of product set, did you mean 'category'"):
+        named_sets(catalogue, ["categry: X"])
+
+
+def test_sets_without_a_known_product_are_named() -> None:
+    assert check_known(SMALL, [ProductSet.of("some", ["1", "9"])]) == ["some: 1 of 2 products are unknown"]
+    with pytest.raises(DataError, match="no product of 'none' is known to the shop"):
+        check_known(SMALL, [ProductSet.of("some", ["1", "9"]), ProductSet.of("none", ["8", "9"])])
+
+
+def test_names_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "sets.txt").write_text("# ours\ncategory: Tents\n\nNordvind\n", encoding="utf-8")
+    assert read_names(tmp_path / "sets.txt") == ["category: Tents", "Nordvind"]
+    (tmp_path / "empty.txt").write_text("# nothing\n", encoding="utf-8")
+    for name, message in (("empty.txt", "names no product set"), ("not.txt", "there is no such file")):
+        with pytest.raises(DataError, match=message):
+            read_names(tmp_path / name)
+
+
+def test_lift_and_expectation_of_an_answer() -> None:
+    rows = pd.DataFrame({"rank": [1, 2], "customer_id": ["a", "b"], "probability": [0.5, 0.25], "is_new": [True, True]})
+    answer = Answer(ProductSet.of("x", ["1"]), date(2026, 1, 1), 30, 10, 1.5, rows)
+    assert (answer.base_rate, answer.expected_shown, answer.lift) == (0.15, 0.75, 2.5)
+
+
+def test_probabilities_are_stored_as_single_precision(scored: Scores) -> None:
+    schema = pq.read_schema(scored.folder / "interests.parquet")
+    assert [str(schema.field(name).type) for name in ("probability", "rank", "is_new")] == ["float", "int32", "bool"]

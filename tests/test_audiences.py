@@ -474,6 +474,9 @@ def test_both_campaigns_come_out_of_the_box(folder: Path, tmp_path: Path) -> Non
             assert sum(bool(line["email"]) for line in lines) == row["with_email"]
             assert (folder / "members" / row["audience"] / "2026-07-01.parquet").is_file()
             assert all(line["show_1"] for line in lines)
+        assert parse_audiences(run(folder, "show", rows[0]["audience"]), source="x").keys() == {rows[0]["audience"]}
+        (again,) = json.loads(run(folder, "build", rows[0]["audience"], "-o", str(tmp_path / "again.csv"), "--json"))
+        assert [again[key] for key in ("audience", "size", "with_email")] == [rows[0][key] for key in ("audience", "size", "with_email")]
     assert len(list((tmp_path / "out").glob("*.csv"))) == len(rows)
 
 

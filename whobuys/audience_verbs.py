@@ -37,13 +37,11 @@ def list_(shop: ShopFolder = HERE, json_: Json = False, csv: Csv = False) -> Non
 @app.command()
 def show(name: Name, shop: ShopFolder = HERE) -> None:
     """Show how an audience is defined, which products its conditions match, and its latest answer."""
-    from serving.audiences import saved_audiences
     from serving.audiences.listing import matches
     from serving.ready_made import ready_made_text
-    from serving.ready_made.campaigns import check_name
+    from serving.ready_made.campaigns import find_audience
 
-    check_name(shop, name)
-    saved = saved_audiences(shop).get(name)
+    saved = find_audience(shop, name)
     if saved is None:
         typer.echo(ready_made_text(name), nl=False)
         say("suggested products are found in the shop when it is built; see them with: whobuys audience suggest")
@@ -80,9 +78,9 @@ def build(
     from serving.audiences import build_all, evidence_of
     from serving.exports import text_of
     from serving.published import enough_room
-    from serving.ready_made.campaigns import check_name
+    from serving.ready_made.campaigns import find_audience
 
-    check_name(shop, name)
+    find_audience(shop, name)
     _check_options(name, bought, not_bought)
     with enough_room(shop), progress() as tell:
         model, snapshot, catalogue = _opened(shop, bundle, as_of, memory_limit, threads)
@@ -187,8 +185,8 @@ def _opened(
 
 def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], opened: "tuple[Bundle, Snapshot, Catalogue]") -> "list[Audience]":
     """The saved audience, the one of the named pair (which is then saved), or what the orders suggest."""
-    from serving.audiences import AUDIENCES, saved_audiences
-    from serving.ready_made.campaigns import pair_audience, save_definition, suggested_audiences
+    from serving.audiences import AUDIENCES
+    from serving.ready_made.campaigns import find_audience, pair_audience, save_definition, suggested_audiences
 
     bought, not_bought = pair
     if bought is not None and not_bought is not None:
@@ -196,7 +194,7 @@ def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], opene
         if save_definition(shop, audience):
             say(f"wrote the audience {audience.audience} into {shop / AUDIENCES}")
         return [audience]
-    saved = saved_audiences(shop).get(name)
+    saved = find_audience(shop, name)
     return [saved] if saved else suggested_audiences(name, *opened)
 
 

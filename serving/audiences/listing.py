@@ -18,15 +18,19 @@ def latest(shop: Path, audience: str) -> dict[str, object] | None:
     return read_json(found[-1]) if found else None
 
 
+def built_audiences(shop: Path) -> list[str]:
+    """The names of all audiences that have an answer, sorted."""
+    return sorted(path.name for path in (shop / MEMBERS).glob("[!.]*") if any(path.glob("[0-9]*.json")))
+
+
 def listing(shop: Path) -> pd.DataFrame:
     """A row per audience, saved ones in order, then those built from suggestions, then the ready-made.
 
     Columns: audience, name, kind, data_date, size, expected_buyers; the last three are null for one that was never built.
     """
     saved = {name: audience.name for name, audience in saved_audiences(shop).items()}
-    built = sorted(path.name for path in (shop / MEMBERS).glob("[!.]*") if path.is_dir() and path.name not in saved)
     rows = [_row(shop, name, title, "saved") for name, title in saved.items()]
-    rows += [_row(shop, name, "", "built") for name in built]
+    rows += [_row(shop, name, "", "built") for name in built_audiences(shop) if name not in saved]
     rows += [_row(shop, name, "", "ready-made") for name in ready_made()]
     return pd.DataFrame(rows).convert_dtypes()
 

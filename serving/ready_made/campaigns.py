@@ -11,7 +11,9 @@ from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from features.tables import PATH_SEPARATOR
 from models.bundle import Bundle
-from serving.audiences.definitions import AUDIENCES, Audience, saved_audiences
+from serving.audiences.definitions import AUDIENCES, Audience, parse_audience, saved_audiences
+from serving.audiences.listing import built_audiences, latest
+from serving.audiences.members import MEMBERS
 from serving.audiences.reading import read_text
 from serving.ready_made import CROSS_SELL, LONG_TAIL, audiences_of, ready_made
 from serving.suggestions import CrossSell, LongTail, cross_sell, long_tail
@@ -63,11 +65,20 @@ def _some(found: list, sentence: str) -> list:  # type: ignore[type-arg]  # what
     return found
 
 
-def check_name(shop: Path, name: str) -> None:
-    """Raise DataError with the nearest name unless there is such an audience, saved or ready-made."""
-    known = [*saved_audiences(shop), *ready_made()]
-    if name not in known:
-        raise DataError(f"there is no audience {name!r}{did_you_mean(name, known)}")
+def find_audience(shop: Path, name: str) -> Audience | None:
+    """The audience of that name: of audiences.yaml, or as it was last built from a suggestion; None for a ready-made one.
+
+    Raises DataError with the nearest name when there is none.
+    """
+    saved = saved_audiences(shop)
+    if name in saved:
+        return saved[name]
+    if name in ready_made():
+        return None
+    if name in built_audiences(shop):
+        answer = latest(shop, name) or {}
+        return parse_audience(answer.get("definition"), source=str(shop / MEMBERS / name))
+    raise DataError(f"there is no audience {name!r}{did_you_mean(name, [*saved, *ready_made(), *built_audiences(shop)])}")
 
 
 def save_definition(shop: Path, audience: Audience) -> bool:

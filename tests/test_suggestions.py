@@ -7,14 +7,18 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from features.conditions import Floats
+from features.config import Config
 from features.errors import DataError
 from features.made_up import END, MadeUpShop, made_up_shop
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from serving.suggestions import CrossSell, cross_sell, long_tail
+from training.fits import Fits
+from training.train import recipe_of
 
 PROVEN = [(0.3, seed) for seed in range(3, 13)] + [(1.0, 1), (1.0, 2), (1.5, 1)]
 
@@ -196,3 +200,18 @@ def test_what_is_out_of_stock_is_not_suggested() -> None:
     snapshot = Snapshot(Shop.of({**shop.tables, "products": products}), END)
     with pytest.raises(DataError, match="outside the best-selling half"):
         long_tail(snapshot, Catalogue.of(snapshot.shop), blocks_of({}, snapshot))
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("scale, seed", [(0.2, 5)])
+def test_lovers_of_the_long_tail_are_told_from_others(scale: float, seed: int) -> None:
+    """Who loves a planted category is a taste; who orders at all within the horizon is not, and is divided out."""
+    shop, snapshot = made(scale, seed)
+    bundle = Fits(snapshot.shop, recipe_of(Config(), threads=1), lambda _: None).bundle(END, name="proof")
+    sets = [Catalogue.of(snapshot.shop).category(path) for path in shop.truth.long_tail]
+    given_an_order = bundle.interest(snapshot, sets) / bundle.customers(snapshot).to_numpy()
+    had = snapshot.pairs(sets).bought().toarray()
+    for at, (path, loving) in enumerate(shop.truth.long_tail.items()):
+        loves, new = np.isin(snapshot.customer_ids.astype(str), loving), ~had[:, at]
+        assert roc_auc_score(loves, given_an_order[:, at]) > 0.85, path
+        assert roc_auc_score(loves[new], given_an_order[new, at]) > 0.8, path

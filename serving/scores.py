@@ -39,11 +39,12 @@ class Scores:
     facts: dict[str, object]
 
     @classmethod
-    def open(cls, shop: Path, name: str | None = None) -> Self:
+    def open(cls, shop: Path | str, name: str | None = None) -> Self:
         """The published scores of a shop folder, or those called ``name`` (``<as_of>-<bundle>``).
 
         Raises DataError when there are none or a file does not fit its sha256.
         """
+        shop = Path(shop)
         published = read_current(shop).get("scores") if name is None else f"{FOLDER}/{name}"
         if published is None:
             raise DataError(f"{shop}: nothing was scored here yet; run: whobuys score --shop {shop}")

@@ -50,7 +50,7 @@ def score(
 
 
 def who(
-    keyword: Annotated[list[str] | None, typer.Argument(metavar="[KEYWORD]", help="Words in the products' title, brand, category or tags.")] = None,
+    keyword: Annotated[list[str] | None, typer.Argument(metavar="KEYWORD", help="Words in the products' title, brand, category or tags.")] = None,
     shop: ShopFolder = HERE,
     category: Annotated[str | None, typer.Option("--category", help="A category, by its path or any level of it.")] = None,
     brand: Annotated[str | None, typer.Option("--brand", help="A brand.")] = None,

@@ -19,7 +19,7 @@ SEED = 1
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the made-up shop is put.")] = Path("demo-shop"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the made-up shop is put.")] = Path("demo-shop"),
     scale: Annotated[float, typer.Option("--scale", min=0.02, max=50, help="1 is 20,000 customers.")] = 1.0,
     threads: Threads = None,
 ) -> None:

@@ -27,7 +27,7 @@ def init(shop: ShopFolder = HERE) -> None:
 
 
 def import_(
-    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="Exports of the shop: CSV, Parquet or JSON lines.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Exports of the shop: CSV, Parquet or JSON lines.")] = None,
     shop: ShopFolder = HERE,
     map: Annotated[list[str] | None, typer.Option("--map", metavar="CANONICAL=COLUMN", help="Which column of the files is which; repeat it.")] = None,
     cancelled_prefix: Annotated[str, typer.Option("--cancelled-prefix", help="Orders whose id begins with this are cancellations.")] = "",
@@ -77,14 +77,14 @@ def doctor(shop: ShopFolder = HERE, json_: Json = False, csv: Csv = False) -> No
 
 def schema(
     table: Annotated[str | None, typer.Argument(metavar="TABLE", help="One table only: customers, products, orders, order_lines or events.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON Schema.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the JSON Schema of all tables.")] = False,
 ) -> None:
     """Print the canonical tables: every column, its type and what it means."""
     from features.errors import UsageError, did_you_mean
-    from features.tables import TABLES
-    from whobuys.templates import json_schema, schema_text
+    from features.tables import TABLES, json_schema
+    from whobuys.templates import schema_text
 
     if table is not None and table not in TABLES:
         raise UsageError(f"there is no table {table!r}{did_you_mean(table, TABLES)}")
     tables = [TABLES[table]] if table else list(TABLES.values())
-    typer.echo(json.dumps(json_schema(tables), indent=1) if json_ else schema_text(tables))
+    typer.echo(json.dumps(json_schema(), indent=1) if json_ else schema_text(tables))

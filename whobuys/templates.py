@@ -1,8 +1,8 @@
-"""Texts that the command line writes or prints whole: audiences.yaml of a new shop, and the canonical tables as text and JSON Schema."""
+"""Texts that the command line writes or prints whole: audiences.yaml of a new shop, and the canonical tables."""
 
 from collections.abc import Sequence
 
-from features.tables import IMPORT_ONLY, Column, Kind, Table
+from features.tables import IMPORT_ONLY, Column, Table
 
 AUDIENCES_FILE = "audiences.yaml"
 
@@ -23,15 +23,6 @@ AUDIENCES = """\
 # choose: {by: {interested_in: {category: Mosquito repellent}}, top: 5000}
 """
 
-_JSON_TYPES: dict[Kind, dict[str, str]] = {
-    "text": {"type": "string"},
-    "number": {"type": "number"},
-    "whole": {"type": "integer"},
-    "flag": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "time": {"type": "string", "format": "date-time"},
-}
-
 
 def schema_text(tables: Sequence[Table]) -> str:
     """The tables for people: a line per column with its type and meaning; * marks the columns that name a row."""
@@ -43,31 +34,6 @@ def schema_text(tables: Sequence[Table]) -> str:
         more = ["  (any further column is kept as an attribute)"] if table.open_ended else []
         parts.append("\n".join([f"{table.name}: {table.meaning}", *lines, *more]))
     return "\n\n".join(parts)
-
-
-def json_schema(tables: Sequence[Table]) -> dict[str, object]:
-    """One JSON Schema (draft 2020-12): an object with an array of rows for each table."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "The canonical tables of a shop",
-        "type": "object",
-        "properties": {table.name: {"type": "array", "description": table.meaning, "items": _row(table)} for table in tables},
-        "additionalProperties": False,
-    }
-
-
-def _row(table: Table) -> dict[str, object]:
-    return {
-        "type": "object",
-        "properties": {column.name: {**_type(column), "description": column.meaning} for column in table.columns},
-        "required": table.keys,
-        "additionalProperties": table.open_ended,
-    }
-
-
-def _type(column: Column) -> dict[str, object]:
-    known = _JSON_TYPES[column.kind]
-    return dict(known) if column.key else {**known, "type": [known["type"], "null"]}
 
 
 def _columns(table: Table) -> tuple[Column, ...]:

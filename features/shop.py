@@ -215,6 +215,9 @@ def _as_table(engine: Backend, name: str, frame: pd.DataFrame | pa.Table | None)
     if frame is None:
         return engine.create_table(name, schema=ibis.schema(types), temp=True)
     given = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+    for place, column in enumerate(given.schema):
+        if pa.types.is_null(column.type):
+            given = given.set_column(place, column.name, given.column(place).cast(pa.string()))
     source = engine.create_table(f"given_{name}", given, temp=True)
     columns = {column: (source[column] if column in given.column_names else ibis.null()).cast(kind) for column, kind in types.items()}
     further = [column for column in given.column_names if column not in types]

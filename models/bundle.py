@@ -19,7 +19,7 @@ from models.likelihood import Likelihood
 
 ORIGINS = "origins"
 EVALUATION = "evaluation"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 
 from features.errors import DataError
 from features.products import Catalogue, ProductSet
@@ -38,13 +39,13 @@ class InterestConfig:
     """
 
     seed: int = 1
-    pairs: int = 150_000
+    pairs: int = 90_000
     rare: float = 0.3
     half_life: float = 45.0
-    trees: int = 300
+    trees: int = 250
     leaves: int = 7
-    learning_rate: float = 0.06
-    least_in_leaf: int = 1000
+    learning_rate: float = 0.07
+    least_in_leaf: int = 600
     column_share: float = 0.2
     row_share: float = 0.7
     ridge: float = 20.0
@@ -56,22 +57,30 @@ class InterestConfig:
 
 @dataclass(frozen=True, eq=False)
 class PairSample:
-    """Pairs of the snapshot of ``day`` with known outcome: ``columns`` (a row per pair), ``bought``, ``weight`` that restores the base rate."""
+    """Pairs of the snapshot of ``day`` with known outcome: ``columns`` (a row per pair), ``bought``, ``weight`` that restores the base rate,
+    and ``emphasis`` that makes sets with few buyers count more while fitting (but not in the level)."""
 
     day: int
     columns: pd.DataFrame
     bought: NDArray[np.bool_]
     weight: Floats
+    emphasis: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Interest:
-    """The fitted pair model with the affinities of its newest date. ``level`` is added to the log-odds (0 unless it was proven better)."""
+    """The fitted pair model with the affinities of its newest date.
+
+    Log-odds are ``slope`` times the mean of both models' plus ``intercept``, which make the totals of the training windows right (nearer
+    windows count more), plus ``level``, which is 0 unless a backtest proved another better.
+    """
 
     config: InterestConfig
     affinity: Affinity
     booster: lgb.Booster
     logistic: Logistic
+    slope: float = 1.0
+    intercept: float = 0.0
     level: float = 0.0
 
     @classmethod
@@ -81,12 +90,14 @@ class Interest:
         bought = np.concatenate([sample.bought for sample in samples])
         newest = max(sample.day for sample in samples)
         weight = np.concatenate([sample.weight * np.float32(0.5 ** ((newest - sample.day) / config.half_life)) for sample in samples])
+        emphasis = np.concatenate([sample.emphasis for sample in samples])
         if not bought.any() or bought.all():
             raise DataError("the training dates have no buyers to learn from; import more orders or train with a longer --horizon")
-        weight = weight / weight.mean()
-        return cls(
-            config, affinity, _boosted(columns, bought, weight, config), Logistic.fit(columns, bought, weight, strength=config.logistic_strength)
-        )
+        fitting = weight * emphasis / (weight * emphasis).mean()
+        logistic = Logistic.fit(columns, bought, fitting, strength=config.logistic_strength)
+        raw = cls(config, affinity, _boosted(columns, bought, fitting, config), logistic)
+        slope, intercept = _line(raw.log_odds(columns), bought, weight)
+        return replace(raw, slope=slope, intercept=intercept)
 
     def predict(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Floats:
         """Interest of every customer of the snapshot in every set: float32 customers x sets."""
@@ -110,7 +121,8 @@ class Interest:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "trees.txt").write_text(self.booster.model_to_string(), encoding="utf-8")
         save_arrays(folder / "affinity.npz", self.affinity.arrays())
-        content = {"config": asdict(self.config), "level": self.level, "logistic": self.logistic.as_dict()}
+        line = {"slope": self.slope, "intercept": self.intercept, "level": self.level}
+        content = {"config": asdict(self.config), **line, "logistic": self.logistic.as_dict()}
         (folder / "interest.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
@@ -122,7 +134,8 @@ class Interest:
         config = InterestConfig(**settings, affinity=affinity, mixture=mixture)
         booster = lgb.Booster(model_str=(folder / "trees.txt").read_text(encoding="utf-8"))
         arrays = load_arrays(folder / "affinity.npz")
-        return cls(config, Affinity.of_arrays(arrays, affinity), booster, Logistic.of_dict(content["logistic"]), content["level"])
+        line = {name: float(content[name]) for name in ("slope", "intercept", "level")}
+        return cls(config, Affinity.of_arrays(arrays, affinity), booster, Logistic.of_dict(content["logistic"]), **line)
 
     def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
         columns = PairColumns(snapshot.pairs(sets), leanings)
@@ -132,9 +145,13 @@ class Interest:
 
     def probability(self, columns: pd.DataFrame) -> Floats:
         """The interest of pairs from their columns, which are put into the order of the fit by name."""
+        return expit(self.slope * self.log_odds(columns) + self.intercept + self.level).astype(np.float32)
+
+    def log_odds(self, columns: pd.DataFrame) -> Floats:
+        """The mean of both models' log-odds, before the level is set right."""
         rows = columns[self.booster.feature_name()].to_numpy(np.float32)
         trees = np.asarray(self.booster.predict(rows, raw_score=True, num_threads=self.config.threads))
-        return expit((trees + self.logistic.log_odds(columns)) / 2 + self.level).astype(np.float32)
+        return np.asarray((trees + self.logistic.log_odds(columns)) / 2, np.float32)
 
 
 def pair_sample(snapshot: Snapshot, catalogue: Catalogue, affinity: Affinity, *, config: InterestConfig) -> PairSample:
@@ -154,7 +171,7 @@ def pair_sample(snapshot: Snapshot, catalogue: Catalogue, affinity: Affinity, *,
     buyers = np.bincount(chosen[bought[chosen]] // people, minlength=len(sets))
     rare = np.clip((buyers.mean() / np.maximum(buyers, 2)) ** config.rare, 0.3, 3)
     columns = PairColumns(pairs, affinity.of(snapshot, catalogue)).of(chosen % people, chosen // people)
-    return PairSample(snapshot.day, columns, bought[chosen], (rare[chosen // people] / chance[chosen]).astype(np.float32))
+    return PairSample(snapshot.day, columns, bought[chosen], (1 / chance[chosen]).astype(np.float32), rare[chosen // people].astype(np.float32))
 
 
 def _chances(bought: NDArray[np.bool_], with_history: NDArray[np.int64], budget: int) -> Floats:
@@ -167,6 +184,12 @@ def _chances(bought: NDArray[np.bool_], with_history: NDArray[np.int64], budget:
     chance[unknown] = min(1.0, (rest - chance[known].sum()) / max(unknown.sum(), 1))
     chance[bought] = min(1.0, budget / 2 / max(bought.sum(), 1))
     return chance
+
+
+def _line(log_odds: Floats, bought: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
+    """Slope and intercept that make log-odds true on average (Platt 1999), with weights that stand for all pairs."""
+    model = LogisticRegression(C=np.inf, max_iter=300).fit(log_odds[:, None], bought, sample_weight=weight / weight.mean())
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
 def _boosted(columns: pd.DataFrame, bought: NDArray[np.bool_], weight: Floats, config: InterestConfig) -> lgb.Booster:

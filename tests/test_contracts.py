@@ -54,7 +54,9 @@ def _doubled_later(tables: Tables) -> Tables:
 def _with_newcomers(tables: Tables) -> Tables:
     customers = pd.DataFrame({"customer_id": ["000-first", "zzz-last"]})
     products = pd.DataFrame({"product_id": ["000-first", "zzz-last"]})
-    orders = pd.DataFrame({"order_id": ["000-o", "zzz-o"], "customer_id": customers["customer_id"], "ordered_at": pd.Timestamp(AS_OF), "revenue": 9.0})
+    orders = pd.DataFrame(
+        {"order_id": ["000-o", "zzz-o"], "customer_id": customers["customer_id"], "ordered_at": pd.Timestamp(AS_OF), "revenue": 9.0}
+    )
     lines = pd.DataFrame({"order_id": orders["order_id"], "line_no": 1, "product_id": products["product_id"], "quantity": 1.0, "price": 9.0})
     added = {"customers": customers, "products": products, "orders": orders.assign(status="completed"), "order_lines": lines}
     return {name: pd.concat([table, added[name]]) for name, table in tables.items()}
@@ -67,7 +69,12 @@ def _known(tables: Tables) -> dict[str, pd.DataFrame]:
     """Every feature of the registries as of AS_OF, over a category, a brand, a keyword and a product."""
     shop = Shop.of(tables)
     snapshot, catalogue = Snapshot(shop, AS_OF), Catalogue.of(shop)
-    sets = [catalogue.category("Tents"), catalogue.brand("Nordvind"), catalogue.keyword("shoe"), ProductSet.of("one", [catalogue.category("Tents").product_ids[0]])]
+    sets = [
+        catalogue.category("Tents"),
+        catalogue.brand("Nordvind"),
+        catalogue.keyword("shoe"),
+        ProductSet.of("one", [catalogue.category("Tents").product_ids[0]]),
+    ]
     affinity = Affinity.fit(snapshot, catalogue, config=AffinityConfig(threads=1), seed=1)
     pairs = snapshot.pairs(sets)
     people = len(snapshot.customer_ids)
@@ -100,7 +107,9 @@ def test_the_registries_name_every_column(known: dict[str, pd.DataFrame]) -> Non
     assert list(known["columns"]) == [*listed, *CUSTOMER_COLUMNS, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
 
 
-@pytest.mark.parametrize("feature", [*CUSTOMER_FEATURES, *HISTORY_FEATURES, *SET_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "feature", [*CUSTOMER_FEATURES, *HISTORY_FEATURES, *SET_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES], ids=lambda each: each.name
+)
 def test_every_feature_has_a_meaning(feature: object) -> None:
     assert len(getattr(feature, "meaning", "")) > 10
 

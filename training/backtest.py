@@ -17,7 +17,8 @@ from training.fits import Fits
 from training.level import Outcome, Probabilities, learnt_level, shifted
 
 OURS = "whobuys"
-MAIN_SETS = 150
+MAIN_SETS = 100
+RULES = ("recency", "orders_from_set_then_orders", "orders_from_set_then_sets", "decayed_orders_120_times_lines_90", "als")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +119,7 @@ def _interests(fits: Fits, bundle: Bundle, windows: list[tuple[Probabilities, Ou
     pair_model = bundle.pair_model
     assert pair_model is not None
     windows.append((shifted(given, -pair_model.level), outcome.toarray()))
-    scores = {OURS: given} | {name: rule.scores(snapshot, pairs) for name, rule in BASELINES.items()}
+    scores = {OURS: given} | {name: BASELINES[name].scores(snapshot, pairs) for name in RULES}
     by_set = {name: metrics.by_set(values, outcome, bought) for name, values in scores.items()}
     methods = [{"method": name, **metrics.summary(table)} for name, table in by_set.items()]
     labels = pd.DataFrame({"product_set": [one.label for one in sets], "kind": [one.kind for one in sets]})

@@ -1,0 +1,79 @@
+"""What counts as a purchase, on literal rows."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from features.errors import DataError
+from features.shop import MONEY, Shop
+
+DAY = pd.Timestamp("2025-01-01 12:00")
+
+
+def _shop(lines: list[tuple[str, str, float | None, float | None]], orders: list[tuple[str, str | None, str, float | None]] | None = None) -> Shop:
+    """Lines are (order, product, quantity, price), orders (order, customer, status, revenue)."""
+    ids = sorted({line[0] for line in lines})
+    orders = orders or [(order_id, "c1", "completed", None) for order_id in ids]
+    tables = {
+        "orders": pd.DataFrame(orders, columns=["order_id", "customer_id", "status", "revenue"]).assign(ordered_at=DAY),
+        "customers": pd.DataFrame({"customer_id": sorted({order[1] for order in orders if order[1]})}),
+        "products": pd.DataFrame({"product_id": sorted({line[1] for line in lines})}),
+    }
+    if lines:
+        tables["order_lines"] = pd.DataFrame(lines, columns=["order_id", "product_id", "quantity", "price"]).assign(line_no=range(1, len(lines) + 1))
+    return Shop.of(tables)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "counts"),
+    [(1, 9.5, True), (None, 9.5, True), (2, None, True), (-1, 9.5, False), (0, 9.5, False), (1, 0, False), (1, -3, False)],
+)
+def test_a_purchase_line_has_a_quantity_and_was_not_free(quantity: float | None, price: float | None, counts: bool) -> None:
+    assert _shop([("o1", "p1", quantity, price), ("o2", "p2", 1, 1)]).lines.count().execute() == 1 + counts
+
+
+@pytest.mark.parametrize(("status", "counts"), [("completed", 1), ("cancelled", 0)])
+def test_cancelled_orders_are_no_purchases(status: str, counts: int) -> None:
+    shop = _shop([("o1", "p1", 1, 2.0)], [("o1", "c1", status, 2.0)])
+    assert (shop.lines.count().execute(), shop.orders.count().execute()) == (counts, counts)
+
+
+def test_lines_without_a_customer_count_for_products_only() -> None:
+    shop = _shop([("o1", "p1", 1, 2.0), ("o2", "p1", 1, 2.0)], [("o1", "c1", "completed", None), ("o2", None, "completed", None)])
+    assert shop.lines.count().execute() == 2
+    assert shop.orders.to_pandas()["customer"].tolist() == [0]
+
+
+def test_orders_alone_are_purchases_when_they_brought_something() -> None:
+    orders: list[tuple[str, str | None, str, float | None]] = [
+        ("o1", "c1", "completed", 5.0),
+        ("o2", "c1", "completed", 0.0),
+        ("o3", "c2", "completed", -4.0),
+    ]
+    shop = _shop([], orders)
+    assert not shop.has_lines
+    assert shop.orders.to_pandas()["revenue"].tolist() == [5 * MONEY]
+    assert shop.returns.to_pandas()["revenue"].tolist() == [-4 * MONEY]
+
+
+def test_revenue_of_an_order_is_the_given_one_or_that_of_its_lines() -> None:
+    shop = _shop([("o1", "p1", 2, 3.0), ("o2", "p1", 2, 3.0)], [("o1", "c1", "completed", 5.5), ("o2", "c1", "completed", None)])
+    assert sorted(shop.orders.to_pandas()["revenue"] / MONEY) == [5.5, 6.0]
+
+
+def test_dates_and_codes() -> None:
+    shop = _shop([("o1", "p2", 1, 1.0), ("o1", "p1", 1, 1.0)])
+    assert shop.default_as_of == date(2025, 1, 2)
+    assert list(shop.product_ids) == ["p1", "p2"]
+    assert sorted(shop.lines.to_pandas()["product"]) == [0, 1]
+
+
+def test_a_shop_without_orders_says_what_to_check() -> None:
+    with pytest.raises(DataError, match="no completed order of a known customer; check the mapping"):
+        _ = _shop([("o1", "p1", 1, 1.0)], [("o1", None, "completed", None)]).days
+
+
+def test_tables_that_are_not_canonical_are_a_programmers_mistake() -> None:
+    with pytest.raises(ValueError, match="not canonical tables"):
+        Shop.of({"baskets": pd.DataFrame()})

@@ -9,6 +9,7 @@ from hypothesis import settings
 # before anything imports numpy: threads of BLAS beside several test processes are many times slower than one
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)  # the same cases everywhere, and no test asserts on time

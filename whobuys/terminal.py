@@ -77,6 +77,7 @@ def set_threads(threads: int | None) -> None:
     """Tell the numeric libraries how many threads to use; works only before numpy is loaded. One for BLAS: more are slower beside other work."""
     for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait in a loop make training several times slower beside other work
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)
 

@@ -142,8 +142,8 @@ def als(snapshot: Snapshot, pairs: Pairs) -> Floats:
     """ALS alone (Hu, Koren, Volinsky 2008): 64 factors, alpha 10, log counts of orders by product, summed over the products of a set."""
     bought, names = snapshot.matrix("product")
     counts = csr_matrix((np.log1p(bought.data), bought.indices, bought.indptr), shape=bought.shape)
-    model = AlternatingLeastSquares(factors=64, alpha=10.0, iterations=15, random_state=SEED, num_threads=1)
-    with threadpool_limits(1, "blas"):
+    with threadpool_limits(1, "blas"):  # the constructor, too: it warns of several threads
+        model = AlternatingLeastSquares(factors=64, alpha=10.0, iterations=15, random_state=SEED, num_threads=1)
         model.fit(counts, show_progress=False)
     sets = pairs.membership[pd.Index(snapshot.shop.product_ids).get_indexer(names)]
     return np.asarray(model.user_factors @ (sets.T @ model.item_factors).T, np.float32)

@@ -183,6 +183,9 @@ def test_doctor_finds_what_is_wrong(shop: Path) -> None:
     assert healthy.exit_code == 0, healthy.output
     states = pd.read_csv(io.StringIO(healthy.stdout)).set_index("check")["state"]
     assert states[["tables", "bundle", "scores", "lightgbm"]].tolist() == ["ok", "ok", "missing", "ok"]
+    ask("score", shop=shop)
+    ask("import", shop / "exports-in" / "orders.csv", shop=shop)
+    assert "(of older orders than the tables)" in ask("doctor", shop=shop).stdout
     orders = shop / str(read_current(shop)["tables"]) / "orders.parquet"
     orders.write_bytes(orders.read_bytes()[:-1])
     (shop / "whobuys.toml").write_text("[trian]\n", encoding="utf-8")

@@ -35,7 +35,7 @@ def test_from_exports_to_audiences(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder = tmp_path / "demo"
     result = demo(folder, "--scale", "0.1")
     assert result.exit_code == 0, result.output
-    assert [line.split("$ ")[1].split(" --shop")[0] for line in result.stderr.splitlines() if line.startswith("[")] == [
+    assert [line.split("$ ")[1].split(" --shop")[0] for line in result.stdout.splitlines() if line.startswith("[")] == [
         f"whobuys {words.replace('FILES', f'{folder}/exports-in/*.csv')}" for words, _ in _STEPS
     ]
     assert set(read_current(folder)) == {"tables", "bundle", "scores"}

@@ -107,15 +107,28 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def masked(line: str) -> str:
-    return re.sub(r"[\d.,%-]+", "#", re.sub(r"\s+", " ", line)).strip()
+SHOWN_LINES = 9
+
+
+def shortened(output: str) -> str:
+    """What the demo prints, at most SHOWN_LINES lines of each verb."""
+    verbs = re.split(r"\n(?=\[\d/\d\] |done in )", "\n" + output.strip())
+    kept = []
+    for verb in verbs:
+        lines = verb.strip().splitlines()
+        more = ["..."] if len(lines) > SHOWN_LINES + 1 and not verb.startswith("done") else []
+        kept.append("\n".join(lines[: SHOWN_LINES + 1] + more if more else lines))
+    return "\n\n".join(kept).strip() + "\n"
+
+
+def masked(text: str) -> str:
+    return re.sub(r"[\d.,%a-f-]*\d[\d.,%a-f-]*", "#", re.sub(r" +", " ", text))
 
 
 @pytest.mark.proof
 def test_the_output_in_the_readme_is_real(tmp_path: Path) -> None:
-    ended = run("whobuys demo demo-shop 2>&1", tmp_path)
-    assert ended.returncode == 0, ended.stdout
-    told = {masked(line) for line in ended.stdout.splitlines()}
-    shown = [line for text in blocks(ROOT / "README.md", "text") for line in text.splitlines() if not line.startswith("$")]
-    assert shown
-    assert [line for line in shown if masked(line) not in told] == []
+    """Figures may differ a little from machine to machine. Mend the block by what this prints when it fails."""
+    ended = run("whobuys demo", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    shown = shortened(ended.stdout)
+    assert masked(blocks(ROOT / "README.md", "text")[0]) == masked(shown), shown

@@ -22,7 +22,7 @@ from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from serving.main_sets import is_narrow, main_products, named_sets, read_names
-from serving.published import load_bundle
+from serving.published import check_interest, load_bundle
 from serving.ranks import BestSets, quintiles
 from serving.scores import Scores, score
 from serving.who import Answer, answers, best_first, check_known, everybody, purchases
@@ -191,6 +191,8 @@ def test_orders_alone_give_customers_and_say_that_interests_are_empty(shop: Path
     assert len(scores.customers) > 100 and scores.interests.empty and scores.bests.empty and scores.product_sets.empty
     assert scores.interests.columns.tolist() == ["product_set_kind", "product_set", "customer_id", "probability", "rank", "is_new"]
     assert "no interests: the orders have no lines, so nothing is known of what was bought" in told
+    with pytest.raises(DataError, match="the orders have no lines, so nothing is known of what was bought"):
+        check_interest(Shop.open(shop), load_bundle(shop))
 
 
 def test_every_customer_and_set_in_one_file(scored: Scores) -> None:

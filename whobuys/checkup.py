@@ -3,6 +3,7 @@
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -43,13 +44,15 @@ def _published(shop: Path, current: Current) -> Iterator[Finding]:
         if name is None:
             yield part, "missing", f"run: {next_step}"
         else:
-            yield _checked(part, lambda name=str(name): _sealed(shop / name))  # type: ignore[misc]  # a lambda's default has no type of its own
+            yield _checked(part, partial(_sealed, shop / str(name), newest=Path(str(current.get("tables"))).name))
 
 
-def _sealed(folder: Path) -> str:
-    files = check_seal(folder)["files"]
+def _sealed(folder: Path, *, newest: str) -> str:
+    manifest = check_seal(folder)
+    files = manifest["files"]
     assert isinstance(files, dict)
-    return f"{folder.name}: {len(files)} files as sealed, {sum(facts['bytes'] for facts in files.values()) / 1e6:,.1f} MB"
+    older = " (of older orders than the tables)" if manifest.get("tables", newest) != newest else ""
+    return f"{folder.name}{older}: {len(files)} files as sealed, {sum(facts['bytes'] for facts in files.values()) / 1e6:,.1f} MB"
 
 
 def _checked(name: str, check: Callable[[], object]) -> Finding:

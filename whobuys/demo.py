@@ -34,8 +34,7 @@ def demo(
     run = _Runner(folder, len(_STEPS))
     for words, verb in _STEPS:
         run(words, verb, files, threads)
-    say(f"\ndone in {time.monotonic() - began:.0f} s")
-    typer.echo(_to_look_at(folder))
+    typer.echo(f"\ndone in {time.monotonic() - began:.0f} s\n{_to_look_at(folder)}")
 
 
 def _refuse_real_shop(folder: Path) -> None:
@@ -62,7 +61,7 @@ class _Runner:
 
     def __call__(self, words: str, verb: Callable[[Path, list[Path], int | None], None], files: list[Path], threads: int | None) -> None:
         began, self.step = time.monotonic(), self.step + 1
-        say(f"\n[{self.step}/{self.steps}] $ whobuys {words.replace('FILES', f'{files[0].parent}/*.csv')} --shop {self.folder}")
+        typer.echo(f"\n[{self.step}/{self.steps}] $ whobuys {words.replace('FILES', f'{files[0].parent}/*.csv')} --shop {self.folder}")
         verb(self.folder, files, threads)
         say(f"({time.monotonic() - began:.1f} s)")
 

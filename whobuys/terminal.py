@@ -89,12 +89,13 @@ def progress() -> Iterator[Say]:
         yield say
         return
     from rich.console import Console
+    from rich.markup import escape
 
     console, began = Console(stderr=True, highlight=False), time.monotonic()
     with console.status("") as status:
 
         def tell(text: str) -> None:
-            console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {text}", markup=True)
-            status.update(f"{text} ...")
+            console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {escape(text)}")
+            status.update(f"{escape(text)} ...")
 
         yield tell

@@ -154,14 +154,14 @@ class Affinity:
 
     def fold_in(self, recent: csr_matrix) -> Floats:
         """The ALS factors of customers, from their decayed orders: float32 customers x factors."""
-        model = AlternatingLeastSquares(
-            factors=self.item_factors.shape[1],
-            regularization=self.config.regularization,
-            alpha=self.config.alpha,
-            num_threads=self.config.threads,
-        )
-        model.item_factors = self.item_factors
-        with threadpool_limits(1, "blas"):
+        with threadpool_limits(1, "blas"):  # the constructor, too: it warns of several threads
+            model = AlternatingLeastSquares(
+                factors=self.item_factors.shape[1],
+                regularization=self.config.regularization,
+                alpha=self.config.alpha,
+                num_threads=self.config.threads,
+            )
+            model.item_factors = self.item_factors
             return np.asarray(model.recalculate_user(np.arange(recent.shape[0]), recent), np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -205,15 +205,15 @@ def _dense(matrix: csr_matrix | Floats) -> Floats:
 
 
 def _item_factors(recent: csr_matrix, config: AffinityConfig, seed: int) -> Floats:
-    model = AlternatingLeastSquares(
-        factors=min(config.factors, max(2, min(recent.shape) - 1)),
-        regularization=config.regularization,
-        alpha=config.alpha,
-        iterations=config.iterations,
-        random_state=seed,
-        num_threads=config.threads,
-    )
-    with threadpool_limits(1, "blas"):
+    with threadpool_limits(1, "blas"):  # the constructor, too: it warns of several threads
+        model = AlternatingLeastSquares(
+            factors=min(config.factors, max(2, min(recent.shape) - 1)),
+            regularization=config.regularization,
+            alpha=config.alpha,
+            iterations=config.iterations,
+            random_state=seed,
+            num_threads=config.threads,
+        )
         model.fit(recent, show_progress=False)
     return np.asarray(model.item_factors, np.float32)
 

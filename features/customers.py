@@ -4,7 +4,7 @@ import ibis
 from ibis.expr.types import Table
 
 from features.expressions import UNIT, Feature, before, decayed, within
-from features.shop import MONEY, Shop
+from features.shop import MONEY, PIECES, Shop
 
 CUSTOMER_FEATURES = (
     Feature("frequency", "orders before the date"),
@@ -51,8 +51,8 @@ def customer_facts(shop: Shop, day: int, *, horizon: int) -> Table:
         **{f"orders_{days}": within(orders.ago, days).sum() for days in WINDOWS},
         **{f"spent_{days}": (within(orders.ago, days) * orders.revenue).sum() / MONEY for days in WINDOWS},
         **{f"orders_decayed_{half}": decayed(orders.ago, half).sum() / UNIT for half in (60, 120)},
-        lines=orders.products.sum(),
-        **{f"lines_decayed_{half}": (decayed(orders.ago, half) * orders.products).sum() / UNIT for half in (30, 90)},
+        lines=orders.lines.sum(),
+        **{f"lines_decayed_{half}": (decayed(orders.ago, half) * orders.lines).sum() / UNIT for half in (30, 90)},
         orders_last_year=orders.ago.between(366 - horizon, 365).cast("int64").sum(),
     )
     parts = (_rhythm(orders), _returned(shop, day), _products(shop, day))
@@ -93,11 +93,9 @@ def _returned(shop: Shop, day: int) -> Table:
 def _products(shop: Shop, day: int) -> Table:
     lines = before(shop.lines, day)
     known = lines.filter(lines.customer.notnull())
-    per_product = known.group_by("customer", "product").agg(
-        ago=known.ago.min(), amount=known.amount.sum(), pieces=(known.quantity.cast("float64") * 1000).round().cast("int64").sum()
-    )
+    per_product = known.group_by("customer", "product").agg(ago=known.ago.min(), amount=known.amount.sum(), pieces=known.pieces.sum())
     return per_product.group_by("customer").agg(
         products=per_product.count(),
         products_90=within(per_product.ago, 90).sum(),
-        unit_price=(per_product.amount.cast("float64") / per_product.pieces * 1000 / MONEY * 100).round().cast("int64").mean() / 100,
+        unit_price=(per_product.amount.cast("float64") / per_product.pieces * PIECES / MONEY * 100).round().cast("int64").mean() / 100,
     )

@@ -6,7 +6,7 @@ from ibis.expr.types import Table
 from scipy.sparse import csr_matrix
 
 from features.expressions import UNIT, Feature, before, decayed, within
-from features.shop import MONEY, Shop
+from features.shop import MONEY, PIECES, Shop
 
 HISTORY_FEATURES = (
     Feature("set_orders", "the customer's orders from the set"),
@@ -55,9 +55,9 @@ def set_visits(shop: Shop, members: Table, day: int) -> Table:
     lines = before(shop.lines, day)
     joined = lines.join(members, "product")
     return joined.group_by("set", "customer", "order", "ago").agg(
-        lines=joined["product"].nunique(),
+        lines=joined.count(),
         amount=joined.amount.sum(),
-        pieces=(joined.quantity * 1000).round().cast("int64").sum(),
+        pieces=joined.pieces.sum(),
     )
 
 
@@ -140,7 +140,7 @@ def set_facts(shop: Shop, members: Table, visits: Table, day: int, *, horizon: i
         popularity_90=share_90,
         trend=(share_30 + 0.001) / (share_90 + 0.001),
         season=whole_year.ifelse((joined.sold_then + 5.0) / (usual + 5.0), ibis.null()),
-        price=joined.amount / joined.pieces.nullif(0) * 1000 / MONEY,
+        price=joined.amount / joined.pieces.nullif(0) * PIECES / MONEY,
         rebuyers=joined.twice / ibis.greatest(joined.buyers, 1),
         return_rate=joined.returned / ibis.greatest(joined.earlier, 1),
         arrival_rate=joined.arrived / ibis.greatest(joined.people_before - joined.earlier, 1),

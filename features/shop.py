@@ -23,6 +23,9 @@ from features.tables import COMPLETED, DUCKDB_TYPES, TABLES
 MONEY = 10_000
 """Money is summed in whole ten-thousandths: a sum of integers does not depend on the order of the rows."""
 
+PIECES = 1_000
+"""Quantities are summed in whole thousandths, for the same reason."""
+
 _IBIS_TYPES = {
     "VARCHAR": "string",
     "DOUBLE": "float64",
@@ -86,8 +89,9 @@ class Shop:
 
     @cached_property
     def lines(self) -> Table:
-        """Purchase lines: customer (null when unknown), product, order (codes), day, quantity, amount, list_amount (in 1/MONEY, null when unknown).
+        """Purchase lines, one per order and product: customer (null when unknown), product, order (codes), day, pieces, amount, list_amount.
 
+        Pieces (in 1/PIECES) and amounts (in 1/MONEY, null when unknown) are sums of all lines of that product in the order.
         A purchase line belongs to a completed order, has a quantity above 0 (unknown counts as 1), and was not free of charge.
         """
         lines, orders = self.tables["order_lines"], self._coded_orders
@@ -95,22 +99,19 @@ class Shop:
         purchases = lines.filter(quantity > 0, (lines.price > 0) | lines.price.isnull())
         joined = purchases.join(orders.filter(orders.status == COMPLETED), "order_id").join(self.product_codes, "product_id")
         count = joined.quantity.fill_null(1.0)
-        return self._keep(
-            "purchase_lines",
-            joined.select(
-                "customer",
-                "product",
-                "order",
-                "day",
-                quantity=count,
-                amount=(joined.price * count * MONEY).round().cast("int64"),
-                list_amount=(ibis.coalesce(joined.list_price, joined.price) * count * MONEY).round().cast("int64"),
-            ),
+        each = joined.mutate(
+            pieces=(count * PIECES).round().cast("int64"),
+            paid=(joined.price * count * MONEY).round().cast("int64"),
+            listed=(ibis.coalesce(joined.list_price, joined.price) * count * MONEY).round().cast("int64"),
         )
+        together = each.group_by("order", "product", "customer", "day").agg(
+            pieces=each.pieces.sum(), amount=each.paid.sum(), list_amount=each.listed.sum()
+        )
+        return self._keep("purchase_lines", together.select("customer", "product", "order", "day", "pieces", "amount", "list_amount"))
 
     @cached_property
     def orders(self) -> Table:
-        """Purchase orders: customer, order (codes), day, revenue and discount (in 1/MONEY), lines, products.
+        """Purchase orders: customer, order (codes), day, revenue and discount (in 1/MONEY), lines (different products).
 
         An order counts when it is completed and has a purchase line, or has no lines at all and revenue above 0.
         Orders of unknown customers are left out.
@@ -119,7 +120,6 @@ class Shop:
         of_lines = lines.group_by("order").agg(
             amount=lines.amount.sum(),
             lines=lines.count().cast("int32"),
-            products=lines.product.nunique().cast("int32"),
             off=(lines.list_amount - lines.amount).sum(),
         )
         has_lines = self.tables["order_lines"].select("order_id").distinct().mutate(has_lines=True)
@@ -137,7 +137,6 @@ class Shop:
                 revenue=revenue,
                 discount=discount,
                 lines=ibis.coalesce(joined.lines, 1),
-                products=ibis.coalesce(joined.products, 1),
             ),
         )
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import lapack
 from scipy.sparse import csr_matrix, diags
 from threadpoolctl import threadpool_limits
 
@@ -50,7 +50,7 @@ class AffinityConfig:
     regularization: float = 1.0
     ease_products: int = 4000
     ease_regularization: float = 400.0
-    ease_attributes: int = 3000
+    ease_attributes: int = 2000
     taste_regularization: float = 100.0
     ease_kept: int = 200
     least_products: int = 2
@@ -229,13 +229,23 @@ def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> c
     chosen = matrix[:, columns]
     gram = _dense(chosen.T @ chosen)
     gram[np.diag_indices_from(gram)] += regularization
-    inverse = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), np.eye(len(gram), dtype=np.float32), overwrite_b=True)
+    inverse = _inverse(gram)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
     if kept < len(weights):
         least = np.partition(np.abs(weights), len(weights) - kept, axis=0)[len(weights) - kept]
         weights[np.abs(weights) < least] = 0
     return csr_matrix(weights)
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """The inverse of a symmetric positive definite matrix, by Cholesky; the matrix is overwritten."""
+    factor, failed = lapack.spotrf(np.asfortranarray(matrix), lower=1, overwrite_a=1, clean=0)
+    inverse, failed_too = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed or failed_too:
+        raise ValueError("the matrix is not positive definite")
+    lower = np.tril(inverse)
+    return np.asarray(lower + np.tril(inverse, -1).T, np.float32)
 
 
 def _spread(weights: csr_matrix, matrix: csr_matrix, limit: int) -> csr_matrix:

@@ -26,6 +26,8 @@ from models.logistic import Logistic
 from models.pair_features import PairColumns
 from models.training_sets import SetMixture, training_sets
 
+LINE_ROWS = 200_000
+"""Pairs that the two numbers of the level are fitted on."""
 BLOCK = 500_000
 """Pairs whose columns are held in memory at once when scoring."""
 
@@ -42,9 +44,9 @@ class InterestConfig:
     pairs: int = 90_000
     rare: float = 0.3
     half_life: float = 45.0
-    trees: int = 250
+    trees: int = 160
     leaves: int = 7
-    learning_rate: float = 0.07
+    learning_rate: float = 0.1
     least_in_leaf: int = 600
     column_share: float = 0.2
     row_share: float = 0.7
@@ -96,7 +98,8 @@ class Interest:
         fitting = weight * emphasis / (weight * emphasis).mean()
         logistic = Logistic.fit(columns, bought, fitting, strength=config.logistic_strength)
         raw = cls(config, affinity, _boosted(columns, bought, fitting, config), logistic)
-        slope, intercept = _line(raw.log_odds(columns), bought, weight)
+        every = -(-len(columns) // LINE_ROWS)
+        slope, intercept = _line(raw.log_odds(columns.iloc[::every]), bought[::every], weight[::every])
         return replace(raw, slope=slope, intercept=intercept)
 
     def predict(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Floats:

@@ -15,9 +15,9 @@ Groups = list[tuple[str, NDArray[np.int64]]]
 class SetMixture:
     """How many sets of each kind a snapshot is trained on; ``least_orders`` from the set in the last half year make it worth asking."""
 
-    named: int = 300
-    products: int = 80
-    random: int = 40
+    named: int = 170
+    products: int = 50
+    random: int = 30
     least_orders: float = 5.0
     largest_random: int = 60
 

@@ -95,7 +95,7 @@ def test_a_shop_younger_than_two_horizons_is_told_so(fits: Fits, young: date, me
 
 def test_training_dates_have_closed_and_have_a_past(fits: Fits) -> None:
     as_of = date(2025, 6, 1)
-    assert fits.training_dates(as_of) == [as_of - timedelta(days=30), as_of - timedelta(days=45)]
+    assert fits.training_dates(as_of) == [as_of - timedelta(days=30), as_of - timedelta(days=60)]
 
 
 def test_the_same_orders_give_the_same_models(fits: Fits, shop: Shop) -> None:

@@ -41,7 +41,7 @@ class InterestConfig:
     """
 
     seed: int = 1
-    pairs: int = 90_000
+    pairs: int = 100_000
     rare: float = 0.3
     half_life: float = 45.0
     trees: int = 160

@@ -62,7 +62,7 @@ class Logistic:
 
 
 def _units(frame: pd.DataFrame) -> Floats:
-    sizes = np.abs(frame.iloc[:: max(1, len(frame) // 200_000)].to_numpy())
+    sizes = np.abs(frame.iloc[:: max(1, len(frame) // 20_000)].to_numpy())
     sizes[~(sizes > 0)] = np.nan
     known = ~np.isnan(sizes).all(axis=0)
     unit = np.ones(sizes.shape[1], np.float32)

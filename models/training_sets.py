@@ -1,6 +1,6 @@
 """A catalogue becomes the product sets that the interest model is trained on: many kinds, so that it serves any set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,15 @@ Groups = list[tuple[str, NDArray[np.int64]]]
 
 @dataclass(frozen=True)
 class SetMixture:
-    """How many sets of each kind a snapshot is trained on; ``least_orders`` from the set in the last half year make it worth asking."""
+    """How many sets of each kind a snapshot is trained on; ``least_orders`` from the set, decayed over 90 days, make it worth asking.
 
-    named: int = 170
-    products: int = 50
-    random: int = 30
+    A shop with so many customers that the grid customers x sets passes ``grid`` takes fewer sets, but at least half of them.
+    """
+
+    named: int = 300
+    products: int = 80
+    random: int = 40
+    grid: int = 3_000_000
     least_orders: float = 5.0
     largest_random: int = 60
 
@@ -28,6 +32,7 @@ def training_sets(snapshot: Snapshot, catalogue: Catalogue, *, mixture: SetMixtu
     Only what was known before the snapshot's date decides; the same seed gives the same sets. A shop with few products gives fewer sets.
     """
     rng = np.random.default_rng([seed, snapshot.day])
+    mixture = _for_size(mixture, customers=len(snapshot.customer_ids))
     orders = recent_orders(snapshot)
     ids = catalogue.products.index
     kinds = [groups for groups in _named(catalogue, orders, least=mixture.least_orders) if groups]
@@ -43,6 +48,12 @@ def training_sets(snapshot: Snapshot, catalogue: Catalogue, *, mixture: SetMixtu
         sizes = np.exp(rng.uniform(np.log(2), largest, mixture.random)).astype(int)
         sets += [ProductSet.of(f"random {i}", ids[rng.choice(sold, size, replace=False)]) for i, size in enumerate(sizes)]
     return sets
+
+
+def _for_size(mixture: SetMixture, *, customers: int) -> SetMixture:
+    share = np.clip(mixture.grid / (customers * (mixture.named + mixture.products + mixture.random)), 0.5, 1.0)
+    named, products, random = (round(count * share) for count in (mixture.named, mixture.products, mixture.random))
+    return replace(mixture, named=named, products=products, random=random)
 
 
 def main_sets(snapshot: Snapshot, catalogue: Catalogue, *, limit: int, least: float = 5.0) -> list[ProductSet]:

@@ -13,7 +13,7 @@ from models.training_sets import recent_orders
 
 MAIN_SETS = 300
 """Product sets chosen when no list is given."""
-MAIN_PRODUCTS = 100
+MAIN_PRODUCTS = 50
 """Products among which the best of each customer are looked for."""
 
 

@@ -17,8 +17,8 @@ from training.fits import Fits
 from training.level import Outcome, Probabilities, learnt_level, shifted
 
 OURS = "whobuys"
-MAIN_SETS = 60
-RULES = ("recency", "orders_from_set_then_orders", "orders_from_set_then_sets", "decayed_orders_120_times_lines_90", "als")
+MAIN_SETS = 50
+RULES = ("recency", "orders_from_set_then_orders", "orders_from_set_then_sets", "decayed_orders_120_times_lines_90")
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,14 +49,14 @@ def run_all(page: Path, kind: str) -> None:
                 assert ended.returncode == 0, f"{page.name}: {command}\n{ended.stderr}"
 
 
-@pytest.mark.parametrize("page", pages_with("console run"))
+@pytest.mark.parametrize("page", list(pages_with("console run")))
 def test_commands_run(page: Path, trained_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shutil.copytree(trained_shop, tmp_path / "shop"))
     run_all(page, "console run")
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("page", pages_with("console proof"))
+@pytest.mark.parametrize("page", list(pages_with("console proof")))
 def test_long_commands_run(page: Path, trained_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shutil.copytree(trained_shop, tmp_path / "shop"))
     run_all(page, "console proof")

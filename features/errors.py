@@ -46,8 +46,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     ''
     """
     names = sorted(set(known))
+    names = [name for name in names if not name.isdigit()] or names
     by_case = {name.casefold(): name for name in names}
-    close = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
+    close = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.7)
     if close:
         return f", did you mean {by_case[close[0]]!r}?"
     if not names:

@@ -87,44 +87,11 @@ def history(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int
 
 def set_facts(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int, sets: int) -> Table:
     """One row per set, sorted: ``set`` (code) and ``SET_FEATURES``; a set that was never sold has zeros and unknowns."""
-    orders = before(shop.orders, day)
-    lines = before(shop.lines, day)
-    all_orders = lines.select("order", "ago").distinct()
-    totals = all_orders.agg(
-        orders=all_orders.count(),
-        orders_30=within(all_orders.ago, 30).sum(),
-        orders_90=within(all_orders.ago, 90).sum(),
-        days=all_orders.ago.max(),
-    )
-    people = orders.agg(people=orders.customer.nunique(), people_before=orders.customer.nunique(where=orders.ago > horizon))
-    known = visits.filter(visits.customer.notnull())
-    pairs = known.group_by("set", "customer").agg(n=known.count(), last=known.ago.min(), first=known.ago.max())
-    of_pairs = pairs.group_by("set").agg(
-        buyers=pairs.count(),
-        twice=(pairs.n >= 2).sum(),
-        earlier=(pairs["first"] > horizon).sum(),
-        returned=((pairs["first"] > horizon) & (pairs["last"] <= horizon)).sum(),
-        arrived=(pairs["first"] <= horizon).sum(),
-    )
-    of_visits = visits.group_by("set").agg(
-        orders=visits.count(),
-        sold_30=within(visits.ago, 30).sum(),
-        sold_90=within(visits.ago, 90).sum(),
-        sold_then=visits.ago.between(366 - horizon, 365).cast("int64").sum(),
-        sold_year=visits.ago.between(1, 365 + horizon).cast("int64").sum(),
-        amount=visits.amount.sum(),
-        pieces=visits.pieces.sum(),
-        on_sale_days=visits.ago.max(),
-    )
-    recent = lines.filter(lines.ago <= 90).select("product").distinct().mutate(sold=1)
-    listed = members.left_join(recent, "product")
-    of_products = listed.group_by("set").agg(size=listed.count(), size_sold=ibis.coalesce(listed.sold.sum(), 0))
-    every = ibis.memtable(pa.table({"set": pa.array(range(sets), pa.int32())}))
-    joined = every
-    for part in (of_products, of_visits, of_pairs):
+    joined = ibis.memtable(pa.table({"set": pa.array(range(sets), pa.int32())}))
+    for part in (_sizes(shop, members, day), _sales(visits, horizon=horizon), _buyers(visits, horizon=horizon)):
         joined = joined.left_join(part, "set").drop("set_right")
     joined = joined.mutate(**{name: ibis.coalesce(joined[name], 0) for name in joined.columns if name not in ("set", "amount")})
-    joined = joined.cross_join(totals.rename(lambda name: f"all_{name}")).cross_join(people)
+    joined = joined.cross_join(_totals(shop, day, horizon=horizon))
     share = joined.orders / ibis.greatest(joined.all_orders, 1)
     share_30 = joined.sold_30 / ibis.greatest(joined.all_orders_30, 1)
     share_90 = joined.sold_90 / ibis.greatest(joined.all_orders_90, 1)
@@ -146,3 +113,47 @@ def set_facts(shop: Shop, members: Table, visits: Table, day: int, *, horizon: i
         arrival_rate=joined.arrived / ibis.greatest(joined.people_before - joined.earlier, 1),
         on_sale_days=joined.on_sale_days,
     ).order_by("set")
+
+
+def _sizes(shop: Shop, members: Table, day: int) -> Table:
+    lines = before(shop.lines, day)
+    recent = lines.filter(lines.ago <= 90).select("product").distinct().mutate(sold=1)
+    listed = members.left_join(recent, "product")
+    return listed.group_by("set").agg(size=listed.count(), size_sold=ibis.coalesce(listed.sold.sum(), 0))
+
+
+def _sales(visits: Table, *, horizon: int) -> Table:
+    return visits.group_by("set").agg(
+        orders=visits.count(),
+        sold_30=within(visits.ago, 30).sum(),
+        sold_90=within(visits.ago, 90).sum(),
+        sold_then=visits.ago.between(366 - horizon, 365).cast("int64").sum(),
+        sold_year=visits.ago.between(1, 365 + horizon).cast("int64").sum(),
+        amount=visits.amount.sum(),
+        pieces=visits.pieces.sum(),
+        on_sale_days=visits.ago.max(),
+    )
+
+
+def _buyers(visits: Table, *, horizon: int) -> Table:
+    known = visits.filter(visits.customer.notnull())
+    pairs = known.group_by("set", "customer").agg(n=known.count(), last=known.ago.min(), first=known.ago.max())
+    return pairs.group_by("set").agg(
+        buyers=pairs.count(),
+        twice=(pairs.n >= 2).sum(),
+        earlier=(pairs["first"] > horizon).sum(),
+        returned=((pairs["first"] > horizon) & (pairs["last"] <= horizon)).sum(),
+        arrived=(pairs["first"] <= horizon).sum(),
+    )
+
+
+def _totals(shop: Shop, day: int, *, horizon: int) -> Table:
+    lines, orders = before(shop.lines, day), before(shop.orders, day)
+    all_orders = lines.select("order", "ago").distinct()
+    counts = all_orders.agg(
+        all_orders=all_orders.count(),
+        all_orders_30=within(all_orders.ago, 30).sum(),
+        all_orders_90=within(all_orders.ago, 90).sum(),
+        all_days=all_orders.ago.max(),
+    )
+    return counts.cross_join(orders.agg(people_before=orders.customer.nunique(where=orders.ago > horizon)))

@@ -164,6 +164,19 @@ class Catalogue:
             return self.brand(name)
         return self.product(name) if name in self.products.index else self.keyword(name)
 
+    def called(self, words: str) -> ProductSet:
+        """The set called ``category: X``, ``brand: X``, ``product: X`` or ``keyword: X``; anything else is taken as by ``named``."""
+        kind, colon, name = (part.strip() for part in words.partition(":"))
+        look_ups = {"category": self.category, "brand": self.brand, "product": self.product, "keyword": self.keyword}
+        if colon and name and kind.lower() in look_ups:
+            return look_ups[kind.lower()](name)
+        try:
+            return self.named(words.strip())
+        except (DataError, UsageError):
+            if not colon:
+                raise
+        raise UsageError(f"{words!r}: {kind!r} is no kind of product set{did_you_mean(kind, look_ups)}")
+
     def _set(self, label: str, positions: Iterable[int], kind: SetKind) -> ProductSet:
         return ProductSet.of(label, self.products.index[sorted(positions)], kind=kind)
 

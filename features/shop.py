@@ -15,7 +15,7 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table
 from numpy.typing import NDArray
 
-from features.dates import day_of
+from features.dates import day_number, day_of
 from features.errors import DataError
 from features.files import read_current
 from features.tables import COMPLETED, DUCKDB_TYPES, TABLES
@@ -159,6 +159,11 @@ class Shop:
     def default_as_of(self) -> date:
         """The day after the last order."""
         return day_of(self.days[1]) + timedelta(days=1)
+
+    def check_date(self, as_of: date) -> None:
+        """Raise DataError for a date of which nothing can be known: later than the day after the last order."""
+        if day_number(as_of) > self.days[1] + 1:
+            raise DataError(f"--as-of {as_of} lies after the orders end; the latest possible date is {self.default_as_of}")
 
     @cached_property
     def has_lines(self) -> bool:

@@ -225,6 +225,8 @@ def _most_bought(matrix: csr_matrix, limit: int) -> Places:
 
 def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> csr_matrix:
     """Weights of the closed form: B = I - P / diag(P), P = (X'X + regularization I)^-1; the ``kept`` largest of each column."""
+    if not matrix.shape[1]:
+        return csr_matrix(np.zeros((0, 0), np.float32))
     columns = _most_bought(matrix, limit)
     chosen = matrix[:, columns]
     gram = _dense(chosen.T @ chosen)

@@ -58,6 +58,7 @@ def _for_size(mixture: SetMixture, *, customers: int) -> SetMixture:
 
 def main_sets(snapshot: Snapshot, catalogue: Catalogue, *, limit: int, least: float = 5.0) -> list[ProductSet]:
     """The shop's main categories (all levels) and brands, and its main keywords when it has neither: most recent orders first, ties by name.
+    A shop whose products have no words at all has its main products instead.
 
     No set of the whole catalogue; of sets with the same products only the first.
     """
@@ -71,7 +72,16 @@ def main_sets(snapshot: Snapshot, catalogue: Catalogue, *, limit: int, least: fl
     for _, label, kind, positions in ranked:
         if len(positions) < len(ids) or len(ids) == 1:
             seen.setdefault(np.sort(positions).tobytes(), ProductSet.of(label, ids[positions], kind=kind))
-    return list(seen.values())[:limit]
+    return list(seen.values())[:limit] or main_products(snapshot, limit=limit)
+
+
+def main_products(snapshot: Snapshot, *, limit: int) -> list[ProductSet]:
+    """The products that sold most lately and are not known to be out of stock, one set each, sorted by id."""
+    products = snapshot.shop.products
+    out_of_stock = products["in_stock"].eq(False).fillna(False).to_numpy(bool)
+    orders = np.where(out_of_stock, 0, recent_orders(snapshot))
+    best = np.argsort(-orders, kind="stable")[:limit]
+    return [ProductSet(name, (name,), "product") for name in sorted(products.index[best[orders[best] > 0]])]
 
 
 def recent_orders(snapshot: Snapshot) -> NDArray[np.float32]:

@@ -19,9 +19,9 @@ from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.training_sets import main_sets
+from models.training_sets import main_products, main_sets
 from serving.exports import write_table
-from serving.main_sets import MAIN_SETS, is_narrow, main_products, named_sets
+from serving.main_sets import MAIN_PRODUCTS, MAIN_SETS, is_narrow, named_sets
 from serving.published import enough_room, load_bundle
 from serving.ranks import BestCustomers, BestSets, customers_table, no_interests
 from serving.who import purchases
@@ -127,7 +127,9 @@ def score(
     with locked(shop), enough_room(shop):
         loaded = load_bundle(shop, bundle)
         opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
-        snapshot = Snapshot(opened, as_of or opened.default_as_of, horizon=loaded.horizon)
+        as_of = as_of or opened.default_as_of
+        opened.check_date(as_of)
+        snapshot = Snapshot(opened, as_of, horizon=loaded.horizon)
         folder = shop / FOLDER / _free_name(shop, f"{snapshot.as_of}-{loaded.id}")
         _remove_left_behind(shop)
         with whole_folder(folder) as temporary:
@@ -194,7 +196,7 @@ class _Run:
         return of_sets.table(), of_customers.table(ids, sets, ever), totals
 
     def _score_products(self) -> pd.DataFrame:
-        products = main_products(self.snapshot)
+        products = main_products(self.snapshot, limit=MAIN_PRODUCTS)
         self.say(f"scoring {len(products)} products")
         ids, of_customers = self.snapshot.customer_ids, BestSets(len(self.snapshot.customer_ids), self.config.score.top_per_customer)
         for start, stop, block in self.bundle.interest_blocks(self.snapshot, products):

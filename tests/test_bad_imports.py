@@ -279,3 +279,11 @@ def test_a_kill_at_any_step_leaves_the_published_state_and_the_next_import_works
     check_seal(tmp_path / current["tables"])
     assert run({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,1\n"}).orders == 3
     assert not list(tmp_path.glob(".import-*"))
+
+
+def test_orders_whose_columns_were_not_found_are_not_taken_for_customers(tmp_path: Path) -> None:
+    (tmp_path / "good.csv").write_text("order_id,customer_id,ordered_at,revenue\n1,a,2025-01-01,5\n2,b,2025-01-02,6\n")
+    (tmp_path / "bad.csv").write_text("CustomerID,InvoiceDate,Sum\na,2025-13-05,1\na,2025-13-06,2\nb,2025-13-07,3\nb,2025-13-08,4\n")
+    with pytest.raises(DataError, match=r"bad.csv: was read as customers, but its 4 rows hold only 2 different customer_id; if these are orders"):
+        import_files(tmp_path / "shop", [tmp_path / "good.csv", tmp_path / "bad.csv"], config=Config())
+    assert not (tmp_path / "shop" / "tables").exists()

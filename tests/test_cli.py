@@ -92,7 +92,7 @@ def test_who_writes_every_customer_and_set(ending: str, read: object, trained_sh
         ["--ids-file", "{folder}/ids.txt"],
         ["--ids-file", "{folder}/ids.csv"],
         ["--sets-file", "{folder}/ids.csv", "--top", "2", "--csv"],
-        ["tent", "--as-of", "2026-07-03"],
+        ["tent", "--as-of", "2026-07-01"],
     ],
 )
 def test_every_way_to_name_products(words: Sequence[str], trained_shop: Path, tmp_path: Path) -> None:

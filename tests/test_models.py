@@ -107,6 +107,18 @@ def test_the_same_orders_give_the_same_models(fits: Fits, shop: Shop) -> None:
     pd.testing.assert_frame_equal(first.customers(Snapshot(shop, as_of)), second.customers(Snapshot(shop, as_of)))
 
 
+def test_products_that_are_only_ids_are_enough(fits: Fits, shop: Shop) -> None:
+    tables = {name: shop.tables[name].to_pandas() for name in ("customers", "products", "orders", "order_lines")}
+    tables["products"] = tables["products"][["product_id"]]
+    bare = Shop.of(tables)
+    snapshot = Snapshot(bare, date(2025, 6, 1))
+    sets = main_sets(snapshot, Catalogue.of(bare), limit=5)
+    assert [one.kind for one in sets] == ["product"] * 5
+    given = Fits(bare, fits.recipe, lambda text: None).bundle(snapshot.as_of, name="x").interest(snapshot, sets)
+    assert given.shape == (len(snapshot.customer_ids), 5)
+    assert ((given > 0) & (given < 1)).all()
+
+
 def test_what_is_saved_is_what_was_fitted(fits: Fits, shop: Shop, tmp_path: Path) -> None:
     as_of, catalogue = date(2025, 6, 1), Catalogue.of(shop)
     fitted = fits.bundle(as_of, name="x")

@@ -21,7 +21,8 @@ from features.imports import import_files
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
-from serving.main_sets import is_narrow, main_products, named_sets, read_names
+from models.training_sets import main_products
+from serving.main_sets import is_narrow, named_sets, read_names
 from serving.published import check_interest, load_bundle
 from serving.ranks import BestSets, quintiles
 from serving.scores import Scores, score
@@ -263,7 +264,7 @@ def test_sets_and_products_by_name() -> None:
     sets = named_sets(catalogue, ["category: X", "Y", "brand: b", "category: X > Y"])
     assert [(each.kind, each.label) for each in sets] == [("brand", "B"), ("category", "X"), ("category", "X > Y")]
     assert [is_narrow(each, sets) for each in sets] == [True, False, True]
-    assert [each.label for each in main_products(snapshot)] == ["1", "3"]
+    assert [each.label for each in main_products(snapshot, limit=50)] == ["1", "3"]
     assert purchases(snapshot, sets).toarray().tolist() == [[1, 1, 1], [0, 1, 0]]
     with pytest.raises(UsageError, match="'categry' is no kind of product set, did you mean 'category'"):
         named_sets(catalogue, ["categry: X"])

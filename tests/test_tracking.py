@@ -31,7 +31,7 @@ from models.likelihood import LikelihoodConfig
 from models.training_sets import SetMixture
 from training.fits import Fits, Recipe
 from training.tracking import Run, Version, log_training, mirror_champion, tracked
-from training.tracking.answers import KEPT, Answers, product_set_of, store_snapshot
+from training.tracking.answers import KEPT, Answers, store_snapshot
 from training.tracking.runs import PERSONAL
 from training.tracking.store import Store, load_mlflow
 
@@ -194,7 +194,7 @@ WORDS = ["category: Tents", "Tents", "brand: Nordvind", "nordvind", "keyword: ic
 
 def test_the_logged_model_answers_as_the_bundle_does(served: object, trained: Trained) -> None:
     catalogue, customers = Catalogue.of(trained.shop), trained.snapshot.customer_ids[::30][:5]
-    expected = trained.bundle.interest(trained.snapshot, [product_set_of(words, catalogue) for words in WORDS])[::30][:5]
+    expected = trained.bundle.interest(trained.snapshot, [catalogue.called(words) for words in WORDS])[::30][:5]
     rows = pd.DataFrame([(customer, words) for customer in customers for words in WORDS], columns=["customer_id", "product_set"])
     found = served.predict(rows)  # type: ignore[attr-defined]
     assert list(found.columns) == ["probability"]
@@ -207,7 +207,7 @@ def test_the_logged_model_answers_as_the_bundle_does(served: object, trained: Tr
     [
         (["nobody@example.com", "K-unknown", "known"], "Tents", "2 of 3 rows name a customer who had not ordered before"),
         (["known"], "category: Tentz", "there is no category 'Tentz', did you mean 'Tents'"),
-        (["known"], "brnd: Nordvind", "begins with one of category, brand, product, keyword; got 'brnd', did you mean 'brand'"),
+        (["known"], "brnd: Nordvind", "'brnd' is no kind of product set, did you mean 'brand'"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused(served: object, trained: Trained, customers: list[str], words: str, message: str) -> None:

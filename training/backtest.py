@@ -17,7 +17,7 @@ from training.fits import Fits
 from training.level import Outcome, Probabilities, learnt_level, shifted
 
 OURS = "whobuys"
-MAIN_SETS = 50
+BACKTEST_SETS = 50
 RULES = ("recency", "orders_from_set_then_orders", "orders_from_set_then_sets", "decayed_orders_120_times_lines_90")
 
 
@@ -112,7 +112,7 @@ def _customers(fits: Fits, bundle: Bundle, windows: list[tuple[Probabilities, Ou
 
 def _interests(fits: Fits, bundle: Bundle, windows: list[tuple[Probabilities, Outcome]]) -> dict[str, pd.DataFrame]:
     snapshot = fits.snapshot(bundle.as_of)
-    sets = main_sets(snapshot, Catalogue.of(fits.shop), limit=MAIN_SETS)
+    sets = main_sets(snapshot, Catalogue.of(fits.shop), limit=BACKTEST_SETS)
     pairs = snapshot.pairs(sets)
     outcome, bought = snapshot.outcome(sets), pairs.bought()
     given = bundle.interest(snapshot, sets)

@@ -74,12 +74,6 @@ class Fits:
         pair_model = self._interest(as_of, dates) if self.shop.has_lines else None
         return Bundle(name, as_of, self.recipe.horizon, pair_model, likelihood)
 
-    def forget(self, before: date) -> None:
-        """Drop what later fits do not need: everything of dates from ``before`` on is kept."""
-        for kept in (self._samples, self._affinities, self._snapshots):
-            for each in [each for each in kept if each < before]:
-                del kept[each]
-
     def _interest(self, as_of: date, dates: list[date]) -> Interest:
         samples = [_once(self._samples, each, partial(self._sample, each)) for each in dates]
         self.say(f"fitting the interest model as of {as_of} on {sum(len(sample.bought) for sample in samples):,} pairs of {len(dates)} dates")

@@ -8,8 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from features.config import Config
-from features.dates import day_number
-from features.errors import DataError
 from features.files import locked, publish, read_current
 from features.shop import Shop
 from models.bundle import Bundle
@@ -54,7 +52,7 @@ def train(
     shop = Shop.open(folder, memory_limit=memory_limit, threads=threads)
     recipe = recipe_of(config, horizon=horizon, threads=threads)
     as_of = as_of or shop.default_as_of
-    _check_date(shop, as_of)
+    shop.check_date(as_of)
     fits = Fits(shop, recipe, say)
     fits.training_dates(as_of)
     from training.tracking import Store, log_training  # MLflow takes seconds to import
@@ -94,8 +92,3 @@ def bundle_id(fits: Fits, as_of: date, origins: int) -> str:
     """``<as_of>-<8 hex digits>`` of the tables, the recipe and the versions."""
     content = [fits.shop.tables_id, as_of.isoformat(), origins, asdict(fits.recipe), {name: version(name) for name in LIBRARIES}]
     return f"{as_of}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]}"
-
-
-def _check_date(shop: Shop, as_of: date) -> None:
-    if day_number(as_of) > shop.days[1] + 1:
-        raise DataError(f"--as-of {as_of} lies after the orders end; the latest possible date is {shop.default_as_of}")

@@ -58,7 +58,7 @@ def who(
     ids_file: Annotated[Path | None, typer.Option("--ids-file", metavar="FILE", help="Products: a file with an id on each line.")] = None,
     attribute: Annotated[list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE", help="Products by a column: =, >= or <=.")] = None,
     sets_file: Annotated[Path | None, typer.Option("--sets-file", metavar="FILE", help="Many sets: CSV product_set,product_id.")] = None,
-    top: Annotated[int, typer.Option("--top", min=1, help="How many customers.")] = 20,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="How many customers.", show_default="20")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every customer.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a .csv, .parquet, .json or .jsonl file.")] = None,
     as_of: AsOf = None,
@@ -74,12 +74,16 @@ def who(
     """
     set_threads(threads)
     form = form_of(json=json_, csv=csv)
+    from features.errors import UsageError
     from serving.exports import check_ending
     from serving.published import enough_room
     from whobuys.asking import Asked
 
     if output is not None:
         check_ending(output)
+    if all_ and top is not None:
+        raise UsageError("--top and --all exclude each other; give one of them")
+    count = None if all_ else top or 20
     asked = Asked(keyword or (), category, brand, product or (), ids_file, attribute or (), sets_file)
     with enough_room(shop):
         model, snapshot = _opened(shop, bundle, as_of, memory_limit, threads)
@@ -87,9 +91,9 @@ def who(
         if as_of is None:
             warn_if_stale(snapshot.as_of, horizon=model.horizon)
         if sets_file is not None:
-            _answer_many(model, snapshot, sets, top=None if all_ else top, output=output, form=form)
+            _answer_many(model, snapshot, sets, top=count, output=output, form=form)
         else:
-            _answer_one(model, snapshot, sets[0], top=None if all_ else top, output=output, form=form)
+            _answer_one(model, snapshot, sets[0], top=count, output=output, form=form)
 
 
 def warn_if_stale(as_of: date, *, horizon: int) -> None:
@@ -106,9 +110,11 @@ def _opened(shop: Path, bundle: str | None, as_of: date | None, memory_limit: st
     from serving.published import check_interest, load_bundle
 
     opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
+    as_of = as_of or opened.default_as_of
+    opened.check_date(as_of)
     model = load_bundle(shop, bundle)
     check_interest(opened, model)
-    return model, Snapshot(opened, as_of or opened.default_as_of, horizon=model.horizon)
+    return model, Snapshot(opened, as_of, horizon=model.horizon)
 
 
 def _sets(asked: object, snapshot: "Snapshot") -> "list[ProductSet]":

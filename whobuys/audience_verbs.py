@@ -180,7 +180,9 @@ def _opened(
     check_interest(opened, model)
     if as_of is None:
         warn_if_stale(opened.default_as_of, horizon=model.horizon)
-    return model, Snapshot(opened, as_of or opened.default_as_of, horizon=model.horizon), Catalogue.of(opened)
+    as_of = as_of or opened.default_as_of
+    opened.check_date(as_of)
+    return model, Snapshot(opened, as_of, horizon=model.horizon), Catalogue.of(opened)
 
 
 def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], opened: "tuple[Bundle, Snapshot, Catalogue]") -> "list[Audience]":

@@ -1,6 +1,7 @@
 """What all verbs share: options, narration on stderr, progress in a terminal, and errors as one message with an exit code."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,8 +35,17 @@ AsOf = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", text.strip(), re.IGNORECASE):
+        raise typer.BadParameter(f"a size is a number and a unit, such as 2GB or 500MB, got {text!r}")
+    return text.strip()
+
+
 MemoryLimit = Annotated[
-    str | None, typer.Option("--memory-limit", metavar="SIZE", help="How much memory queries may take before they spill to disk, such as 2GB.")
+    str | None,
+    typer.Option("--memory-limit", parser=_size, metavar="SIZE", help="How much memory queries may take before they spill to disk, such as 2GB."),
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="How many threads queries may use.", show_default="all cores")]
 

@@ -71,12 +71,12 @@ def evaluate(
     tables = evaluation_tables(shop, bundle)
     if not tables:
         raise DataError("the bundle has no backtest: the shop was too young for one; import more orders and train again")
-    if table not in tables:
-        raise UsageError(f"there is no table {table!r}{did_you_mean(table, tables)}")
     if form == "table" and table == TABLE:
         typer.echo(_for_people(tables), nl=False)
-    else:
-        typer.echo(text_of(tables[table], form), nl=False)
+        return
+    if table not in tables:
+        raise UsageError(f"there is no table {table!r}{did_you_mean(table, tables)}")
+    typer.echo(text_of(tables[table], form), nl=False)
 
 
 def _for_people(tables: "dict[str, pd.DataFrame]") -> str:

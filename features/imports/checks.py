@@ -171,12 +171,27 @@ def refuse_mixtures(connection: duckdb.DuckDBPyConnection, staged: Sequence[Stag
             "or name the one to keep as currency in [shop] of whobuys.toml and leave the others out with --skip-bad-lines"
         )
     _refuse_line_revenue(connection, staged)
+    _refuse_repeats(connection, staged)
     customers = connection.execute("SELECT count(DISTINCT customer_id), count(DISTINCT order_id) FROM all_orders").fetchone() or (0, 0)
     if customers[1] == 0:
         raise DataError("no orders are left to import")
     if customers[0] < 2:
         who = "no order has a customer" if customers[0] == 0 else f"all {customers[1]:,} orders belong to one customer"
         raise DataError(f"{who}; is customer_id mapped to the right column?")
+
+
+def _refuse_repeats(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> None:
+    """A file whose rows mostly repeat an id is no list of customers or products, but something whose own columns were not found."""
+    for each in staged:
+        key = {"customers": "customer_id", "products": "product_id"}.get(each.plan.kind)
+        if key is None or key not in each.columns:
+            continue
+        rows, ids = connection.execute(f"SELECT count({key}), count(DISTINCT {key}) FROM {each.relation}").fetchone() or (0, 0)
+        if rows > 3 and rows >= 2 * ids:
+            raise DataError(
+                f"{each.plan.source.path.name}: was read as {each.plan.kind}, but its {rows:,} rows hold only {ids:,} different {key}; "
+                "if these are orders, name their columns: --map order_id=... --map ordered_at=..."
+            )
 
 
 def _refuse_line_revenue(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> None:

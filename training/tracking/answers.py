@@ -12,9 +12,9 @@ import pandas as pd
 from ibis.expr.types import Table
 from numpy.typing import NDArray
 
-from features.errors import DataError, UsageError, did_you_mean
+from features.errors import DataError
 from features.files import publish
-from features.products import Catalogue, ProductSet
+from features.products import Catalogue
 from features.shop import Shop
 from features.snapshot import Snapshot
 from features.tables import TABLES
@@ -28,7 +28,6 @@ KEPT = {
     "events": (),
 }
 """The columns that a stored snapshot keeps: pseudonyms, orders and products; no name, address or consent, and no column that only one shop has."""
-KINDS = {"category": Catalogue.category, "brand": Catalogue.brand, "product": Catalogue.product, "keyword": Catalogue.keyword}
 
 
 def store_snapshot(snapshot: Snapshot, folder: Path) -> None:
@@ -52,21 +51,6 @@ def store_snapshot(snapshot: Snapshot, folder: Path) -> None:
 def _kept(name: str, table: Table) -> Table:
     columns = {each: table[each] if each in KEPT[name] else ibis.null(table[each].type()).name(each) for each in TABLES[name].names}
     return table.select(**columns)
-
-
-def product_set_of(words: str, catalogue: Catalogue) -> ProductSet:
-    """What ``category: Tents``, ``brand: X``, ``product: ID``, ``keyword: ice axe`` or a bare name means. Raises DataError for what nobody knows."""
-    kind, colon, name = words.partition(":")
-    if not colon or not name.strip():
-        return catalogue.named(words.strip())
-    if kind.strip().lower() in KINDS:
-        return KINDS[kind.strip().lower()](catalogue, name.strip())
-    try:
-        return catalogue.named(words.strip())
-    except (DataError, UsageError):
-        raise DataError(
-            f"a product set is a name, or begins with one of {', '.join(KINDS)}; got {kind.strip()!r}{did_you_mean(kind, KINDS)}"
-        ) from None
 
 
 @dataclass(eq=False)
@@ -101,7 +85,7 @@ class Answers:
         answers = np.zeros(len(rows), np.float64)
         if not len(rows):
             return answers
-        sets = [product_set_of(str(words), self.catalogue) for words in asked]
+        sets = [self.catalogue.called(str(words)) for words in asked]
         for start, stop, block in self.bundle.interest_blocks(self.snapshot, sets):
             here = (columns >= start) & (columns < stop)
             answers[here] = block[rows[here], columns[here] - start]

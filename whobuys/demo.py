@@ -49,7 +49,7 @@ def _made_up(folder: Path, scale: float) -> list[Path]:
 
     say(f"making up a Nordic outdoor shop with {scale * 20_000:,.0f} customers, whose exports are put into {folder / EXPORTS}")
     write_text(folder / MARK, "Made by whobuys demo; it may be overwritten.\n")
-    settings = template().replace('name = ""', f'name = "{NAME}"', 1).replace("backtest_origins = 3", "backtest_origins = 2", 1)
+    settings = template().replace('name = ""', f'name = "{NAME}"', 1).replace("backtest_origins = 3", "backtest_origins = 1", 1)
     write_text(folder / CONFIG, settings)
     return write_exports(made_up_shop(scale=scale, seed=SEED), folder / EXPORTS)
 

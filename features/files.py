@@ -5,8 +5,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO, TypedDict, cast
 
@@ -38,10 +38,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        with _named_in_errors(path):
+            yield temporary
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -53,20 +54,32 @@ def whole_folder(path: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     temporary.chmod(0o755)
     try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        if path.exists():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
-            os.replace(path, old)
-            os.replace(temporary, path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(temporary, path)
-        _sync(path.parent)
+        with _named_in_errors(path):
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            if path.exists():
+                old = path.with_name(f".{path.name}.{os.getpid()}.old")
+                os.replace(path, old)
+                os.replace(temporary, path)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                os.replace(temporary, path)
+            _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _named_in_errors(path: Path) -> Iterator[None]:
+    """The system tells a full disk without the path, when a file that is open already cannot be written further."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -103,7 +116,8 @@ def read_json(path: Path) -> dict[str, object]:
 
 
 def read_current(shop: Path) -> Current:
-    """What is in use in a shop folder; empty when nothing was imported yet."""
+    """What is in use in a shop folder; empty when nothing was imported yet. Raises DataError when the folder is a file."""
+    refuse_file(shop)
     path = shop / CURRENT
     return cast(Current, read_json(path)) if path.exists() else Current()
 
@@ -138,15 +152,39 @@ def check_seal(folder: Path) -> dict[str, object]:
     return manifest
 
 
+def refuse_file(shop: Path) -> None:
+    """Raise DataError when what should be a shop's folder is a file."""
+    if shop.is_file():
+        raise DataError(f"{shop}: this is a file; a shop is a folder, name it with --shop FOLDER")
+
+
 @contextmanager
 def locked(shop: Path, *, wait_seconds: float = 0) -> Iterator[None]:
-    """Hold the shop's one lock for writing. Raises Refused when another run holds it after ``wait_seconds``."""
+    """Hold the shop's one lock for writing; when the block fails, folders that were made for the lock and are empty are gone again.
+
+    Raises Refused when another run holds it after ``wait_seconds``, and DataError when the shop is a file.
+    """
+    refuse_file(shop)
+    lock = shop / ".lock"
+    new = [path for path in (lock, shop, *shop.parents) if not path.exists()]
     shop.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(shop / ".lock", timeout=wait_seconds):
+        with FileLock(lock, timeout=wait_seconds), _removed_on_failure(new):
             yield
     except Timeout:
         raise Refused(f"{shop}: another whobuys run is writing to this shop; wait until it has ended and run this again") from None
+
+
+@contextmanager
+def _removed_on_failure(new: Sequence[Path]) -> Iterator[None]:
+    """A lock file can go while it is held: whoever waits for it notices that it is gone and makes another."""
+    try:
+        yield
+    except BaseException:
+        for path in new:
+            with suppress(OSError):  # a folder in which something was left
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
 
 
 def _sync(path: Path) -> None:

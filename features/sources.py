@@ -79,6 +79,8 @@ def read_source(connection: duckdb.DuckDBPyConnection, path: Path, *, relation: 
 
     Raises DataError when the file is missing, empty, of another kind, or cannot be read as what its name says.
     """
+    if path.is_dir():
+        raise DataError(f"{path}: this is a folder; name the files in it, such as {path / '*.csv'}")
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
     if path.stat().st_size == 0:

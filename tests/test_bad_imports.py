@@ -28,8 +28,8 @@ Run = Callable[..., Coverage]
 
 
 def state(shop: Path) -> dict[str, bytes]:
-    """Every file of a shop folder but the exports and the lock."""
-    files = [path for path in shop.rglob("*") if path.is_file() and "exports" not in path.parts and path.name != ".lock"]
+    """Every file of a shop folder but the exports."""
+    files = [path for path in shop.rglob("*") if path.is_file() and "exports" not in path.parts]
     return {str(path.relative_to(shop)): path.read_bytes() for path in files}
 
 
@@ -117,9 +117,17 @@ def test_refused_with_one_message_and_nothing_changes(run: Run, tmp_path: Path, 
     assert state(tmp_path) == {}
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere.csv: there is no such file"):
-        import_files(tmp_path, [tmp_path / "nowhere.csv"], config=Config())
+@pytest.mark.parametrize(("name", "message"), [("nowhere.csv", "there is no such file"), ("", "this is a folder; name the files in it, such as")])
+def test_what_is_no_file_is_told_and_no_shop_is_made(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        import_files(tmp_path / "new" / "shop", [tmp_path / name], config=Config())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_shop(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text(FLAT + TWO)
+    with pytest.raises(DataError, match=r"o.csv: this is a file; a shop is a folder"):
+        import_files(tmp_path / "o.csv", [tmp_path / "o.csv"], config=Config())
 
 
 PROBLEMS: dict[str, tuple[Mapping[str, str], str]] = {

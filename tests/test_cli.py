@@ -43,6 +43,12 @@ def test_init_writes_commented_files_and_keeps_what_is_there(tmp_path: Path) -> 
     assert load_config(tmp_path).train.horizon == 7
 
 
+def test_a_file_is_no_shop_to_begin_with(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text("No;Who\n", encoding="utf-8")
+    result = ask("init", shop=tmp_path / "o.csv")
+    assert result.exit_code == 1 and "o.csv: this is a file; a shop is a folder" in result.stderr
+
+
 def test_import_takes_its_options_over_those_of_the_config(tmp_path: Path) -> None:
     (tmp_path / "whobuys.toml").write_text('[import]\nmap = { order_id = "No" }\ncancelled_prefix = "X"\n', encoding="utf-8")
     (tmp_path / "o.csv").write_text("No;Who;Day;Sum\n1;a;03/02/2026;1,5\nC2;b;04/02/2026;2,0\n", encoding="utf-8")

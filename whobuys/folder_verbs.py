@@ -14,9 +14,10 @@ HERE = Path()
 def init(shop: ShopFolder = HERE) -> None:
     """Write whobuys.toml and audiences.yaml, commented, into the shop's folder; files that are there stay as they are."""
     from features.config import CONFIG, template
-    from features.files import write_text
+    from features.files import refuse_file, write_text
     from whobuys.templates import AUDIENCES, AUDIENCES_FILE
 
+    refuse_file(shop)
     for name, text in ((CONFIG, template()), (AUDIENCES_FILE, AUDIENCES)):
         if (shop / name).exists():
             say(f"{shop / name} is there already and stays as it is")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from features.config import Config, ShopSection, parse_map, with_import
@@ -245,16 +246,30 @@ def test_a_refusal_leaves_the_published_state(run: Run, tmp_path: Path) -> None:
     assert state(tmp_path) == before
 
 
-def test_a_full_disk_leaves_the_published_state(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+FULL = 'Could not write file ".import-x/staging.duckdb": No space left on device'
+FULL_DISKS = {
+    "no path": (OSError(errno.ENOSPC, "No space left on device"), "{shop}: could not be written, is the disk full?"),
+    "a path": (OSError(errno.EDQUOT, "Disk quota exceeded", "exports/x.csv"), "{here}/exports/x.csv: could not be written, is the disk full?"),
+    "of the database": (duckdb.IOException(f"IO Error: {FULL}"), "{here}/.import-x/staging.duckdb: could not be written, is the disk full?"),
+    "in a transaction": (duckdb.TransactionException(f"TransactionContext Error: Failed to commit: {FULL}"), "{here}/.import-x/staging.duckdb: could not"),
+    "after that": (duckdb.FatalException(f"FATAL Error: {FULL}"), "{here}/.import-x/staging.duckdb: could not be written"),
+}
+
+
+@pytest.mark.parametrize("case", FULL_DISKS)
+def test_a_full_disk_names_the_path_and_leaves_the_published_state(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     run({"o.csv": FLAT + TWO})
     before = state(tmp_path)
+    raised, message = FULL_DISKS[case]
 
     def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise raised
 
     monkeypatch.setattr("features.imports.write_tables", full)
-    with pytest.raises(DataError, match="the disk is full; nothing was changed"):
+    with pytest.raises(DataError) as error:
         run({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,1\n"})
+    assert str(error.value).startswith(message.format(shop=tmp_path, here=Path.cwd()))
+    assert "nothing was changed" in str(error.value)
     assert state(tmp_path) == before
 
 

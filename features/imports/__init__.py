@@ -1,6 +1,7 @@
 """A shop's exports -> canonical tables in the shop folder, checked and published whole."""
 
 import errno
+import re
 import secrets
 import shutil
 import tempfile
@@ -92,15 +93,20 @@ def _workshop(shop: Path, memory_limit: str) -> Iterator[Workshop]:
             connection.execute("PRAGMA force_compression = 'uncompressed'")  # what is thrown away soon is not worth twice the time
             yield Workshop(connection, folder)
     except duckdb.OutOfMemoryException:
-        raise DataError(f"{shop}: the import ran out of memory ({memory_limit}) and of disk to spill to; nothing was changed") from None
-    except duckdb.IOException as error:
-        raise DataError(f"{shop}: the import could not be written, is the disk full? Nothing was changed ({str(error).splitlines()[0]})") from None
+        raise DataError(f"{shop.absolute()}: the import ran out of memory ({memory_limit}) and of disk to spill to; nothing was changed") from None
+    except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
+        named = re.search(r'"(.+?)"', str(error))
+        raise _not_written(named[1] if named else shop, str(error).splitlines()[0]) from None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise DataError(f"{shop}: the disk is full; nothing was changed") from None
+        raise _not_written(error.filename or shop, error.strerror) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _not_written(path: str | Path, reason: str) -> DataError:
+    return DataError(f"{Path(path).absolute()}: could not be written, is the disk full? Make room; nothing was changed ({reason})")
 
 
 def _staged(workshop: Workshop, files: Sequence[Path], *, config: Config, key: bytes) -> list[Staged]:

@@ -99,13 +99,15 @@ class ImportSection(_Section):
             return value
         tables = {name: inner for name, inner in value.items() if isinstance(inner, dict)}
         named = {f"{table}.{name}": columns for table, inner in tables.items() for name, columns in inner.items()}
+        for name in named.keys() & value.keys():
+            raise ValueError(f"{name!r} is mapped twice")
         return {**{name: columns for name, columns in value.items() if name not in tables}, **named}
 
     @field_validator("map")
     @classmethod
     def _known_columns(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for name in value:
-            check_canonical(name)
+        if wrong := [problem for name in value if (problem := _problem_with(name))]:
+            raise ValueError("; ".join(wrong))
         return value
 
 
@@ -119,13 +121,15 @@ class TrainSection(_Section):
 
 
 class ScoreSection(_Section):
-    """What a scoring run keeps."""
+    """What a scoring run holds."""
 
     top_per_set: int = Field(default=1000, ge=1, description="Customers kept for each product set.")
     top_per_customer: int = Field(default=5, ge=1, description="Product sets and products kept for each customer.")
     product_sets: tuple[str, ...] = Field(
-        default=(), description='Product sets to score for everybody: ["category: Tents", "brand: Nordvind"]. Empty: the main ones are chosen.'
+        default=(), description='Product sets to score for everybody: ["category: Tents", "brand: Nordvind"]. Empty: the categories and brands\n'
+        "with the most recent orders, at most 300.",
     )
+    keep: int = Field(default=5, ge=1, description="Scoring runs kept: older ones are deleted when a new one is published. The published one always stays.")
 
 
 class Config(_Section):
@@ -152,30 +156,42 @@ def canonical_names() -> list[str]:
 
 def check_canonical(name: str) -> None:
     """Raise ValueError with the nearest name unless ``name`` is a canonical column, or ``table.anything`` of a table that keeps attributes."""
+    if problem := _problem_with(name):
+        raise ValueError(problem)
+
+
+def _problem_with(name: str) -> str:
     known = canonical_names()
     table, dot, attribute = name.partition(".")
     open_ended = bool(dot) and table in TABLES and TABLES[table].open_ended and bool(attribute)
-    if name not in known and not open_ended:
-        hint = did_you_mean(name, known if dot else [each for each in known if "." not in each])
-        raise ValueError(f"{name!r} is no canonical column{hint}")
+    if name in known or open_ended:
+        return ""
+    return f"{name!r} is no canonical column{did_you_mean(name, known if dot else [each for each in known if '.' not in each])}"
 
 
 def parse_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """``--map`` options as a mapping; several columns are separated by commas. Raises UsageError for what is no pair or no canonical column.
+    """``--map`` options as a mapping; several columns are separated by commas.
+
+    Raises UsageError, which tells all of them, for what is no pair, no canonical column, or a canonical column for the second time.
 
     >>> parse_map(["order_id=InvoiceNo", "category=department,product_type"])
     {'order_id': ('InvoiceNo',), 'category': ('department', 'product_type')}
     """
     mapping: dict[str, tuple[str, ...]] = {}
+    wrong = []
     for pair in pairs:
-        name, equals, columns = (part.strip() for part in pair.partition("="))
-        if not (name and equals and columns):
-            raise UsageError(f"--map is written canonical=column, such as order_id=InvoiceNo, got {pair!r}")
-        try:
-            check_canonical(name)
-        except ValueError as error:
-            raise UsageError(f"--map {pair}: {error}") from None
-        mapping[name] = tuple(column.strip() for column in columns.split(","))
+        name, _, columns = (part.strip() for part in pair.partition("="))
+        if not (name and columns):
+            wrong.append(f"--map {pair}: is written canonical=column, such as order_id=InvoiceNo")
+        elif problem := _problem_with(name):
+            wrong.append(f"--map {pair}: {problem}")
+        elif name in mapping:
+            before = ",".join(mapping[name])
+            wrong.append(f"--map {pair}: {name!r} is mapped already, to {before}; name it once, and separate several columns by commas")
+        else:
+            mapping[name] = tuple(column.strip() for column in columns.split(","))
+    if wrong:
+        raise UsageError("\n".join(wrong))
     return mapping
 
 

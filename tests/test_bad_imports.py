@@ -72,6 +72,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[str], str]] = {
         "category=a,b: these columns are not all in one file",
     ),
     "several numbers": ({"o.csv": FLAT + TWO}, ["price=price,quantity"], "price=price,quantity: a number is made of one column"),
+    "several attributes": ({"o.csv": FLAT + TWO}, ["order_lines.size=price,quantity"], "size=price,quantity: an attribute is made of one column"),
     "map nobody takes": ({"o.csv": FLAT + TWO}, ["event=price"], "event=price: no file takes 'event' (o.csv holds order lines with their orders)"),
     "created_at of whom": (
         {"o.csv": FLAT.strip() + ",c\n1,a,2024-01-01,p,1,1,2\n"},
@@ -212,6 +213,19 @@ def test_a_mapped_column_is_named_as_in_the_file(run: Run) -> None:
         run({"o.csv": FLAT.replace("quantity", "Qty") + TWO + "3,ann,2024-01-02,p,two,1\n"}, "quantity=Qty")
 
 
+def test_all_wrong_mappings_are_told_at_once(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        run({"o.csv": FLAT + TWO}, "quantity=Quantty", "price=price,quantity", "title=Nme", "order_id=order_id")
+    assert str(error.value).splitlines() == [
+        "quantity=Quantty: no file has a column 'Quantty', did you mean 'quantity'?",
+        "price=price,quantity: a number is made of one column",
+        "title=Nme: no file has a column 'Nme'; known are: customer_id, order_id, ordered_at, price, product_id, quantity",
+    ]
+    with pytest.raises(DataError, match=r"(?s)event=price: no file takes 'event'.*events.category=price: no file takes 'events.category'"):
+        run({"o.csv": FLAT + TWO}, "event=price", "events.category=price")
+    assert state(tmp_path) == {}
+
+
 def test_no_message_shows_an_e_mail_address(run: Run) -> None:
     orders = ORDERS.replace("1,ann", "x@y.dk,ann")
     with pytest.raises(DataError) as error:
@@ -248,11 +262,11 @@ def test_a_refusal_leaves_the_published_state(run: Run, tmp_path: Path) -> None:
 
 FULL = 'Could not write file ".import-x/staging.duckdb": No space left on device'
 FULL_DISKS = {
-    "no path": (OSError(errno.ENOSPC, "No space left on device"), "{shop}: could not be written, is the disk full?"),
-    "a path": (OSError(errno.EDQUOT, "Disk quota exceeded", "exports/x.csv"), "{here}/exports/x.csv: could not be written, is the disk full?"),
-    "of the database": (duckdb.IOException(f"IO Error: {FULL}"), "{here}/.import-x/staging.duckdb: could not be written, is the disk full?"),
-    "in a transaction": (duckdb.TransactionException(f"TransactionContext Error: Failed to commit: {FULL}"), "{here}/.import-x/staging.duckdb: could not"),
-    "after that": (duckdb.FatalException(f"FATAL Error: {FULL}"), "{here}/.import-x/staging.duckdb: could not be written"),
+    "no path": (OSError(errno.ENOSPC, "No space left on device"), "{shop}"),
+    "a path": (OSError(errno.EDQUOT, "Disk quota exceeded", "exports/x.csv"), "{here}/exports/x.csv"),
+    "of the database": (duckdb.IOException(f"IO Error: {FULL}"), "{here}/.import-x/staging.duckdb"),
+    "in a transaction": (duckdb.TransactionException(f"TransactionContext Error: {FULL}"), "{here}/.import-x/staging.duckdb"),
+    "after that": (duckdb.FatalException(f"FATAL Error: {FULL}"), "{here}/.import-x/staging.duckdb"),
 }
 
 
@@ -260,7 +274,7 @@ FULL_DISKS = {
 def test_a_full_disk_names_the_path_and_leaves_the_published_state(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     run({"o.csv": FLAT + TWO})
     before = state(tmp_path)
-    raised, message = FULL_DISKS[case]
+    raised, path = FULL_DISKS[case]
 
     def full(*_: object, **__: object) -> None:
         raise raised
@@ -268,7 +282,7 @@ def test_a_full_disk_names_the_path_and_leaves_the_published_state(run: Run, tmp
     monkeypatch.setattr("features.imports.write_tables", full)
     with pytest.raises(DataError) as error:
         run({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,1\n"})
-    assert str(error.value).startswith(message.format(shop=tmp_path, here=Path.cwd()))
+    assert str(error.value).startswith(f"{path.format(shop=tmp_path, here=Path.cwd())}: could not be written, is the disk full?")
     assert "nothing was changed" in str(error.value)
     assert state(tmp_path) == before
 

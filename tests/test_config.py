@@ -71,6 +71,11 @@ def test_everything_can_be_stated(tmp_path: Path) -> None:
         ('[train]\nhorizon = "x"', "whobuys.toml, [train] horizon: should be a valid integer"),
         ('[shop]\ntimezone = "Europe/Copenhagn"', "[shop] timezone: is no time zone, got 'Europe/Copenhagn', did you mean 'Europe/Copenhagen'?"),
         ('[import.map]\nordr_id = "x"', "[import] map: 'ordr_id' is no canonical column, did you mean 'order_id'?"),
+        (
+            '[import.map]\nordr_id = "x"\nprise = "y"',
+            "[import] map: 'ordr_id' is no canonical column, did you mean 'order_id'?; 'prise' is no canonical column, did you mean 'price'?",
+        ),
+        ('[import.map]\n"products.price" = "x"\n[import.map.products]\nprice = "y"', "[import] map: 'products.price' is mapped twice"),
         ('[import.map]\n"events.colour" = "x"', "[import] map: 'events.colour' is no canonical column"),
         ('[import]\ndecimal = "x"', "[import] decimal: should be '', '.' or ','"),
         ('[shop.legal_basis]\nfax = "x"', "[shop] legal_basis.fax"),
@@ -89,8 +94,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
-        ("order_id", "--map is written canonical=column, such as order_id=InvoiceNo, got 'order_id'"),
-        ("=x", "--map is written canonical=column"),
+        ("order_id", "--map order_id: is written canonical=column, such as order_id=InvoiceNo"),
+        ("=x", "--map =x: is written canonical=column"),
         ("ordr_id=x", "--map ordr_id=x: 'ordr_id' is no canonical column, did you mean 'order_id'?"),
         ("product.price=x", "did you mean 'products.price'?"),
     ],
@@ -99,6 +104,16 @@ def test_a_map_that_is_none(pair: str, message: str) -> None:
     with pytest.raises(UsageError) as error:
         parse_map([pair])
     assert message in str(error.value)
+
+
+def test_all_that_is_wrong_in_a_map_is_told_and_nothing_is_mapped_twice() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_map(["order_id=No", "ordr_id=x", "order_id=Nr", "price"])
+    assert str(error.value).splitlines() == [
+        "--map ordr_id=x: 'ordr_id' is no canonical column, did you mean 'order_id'?",
+        "--map order_id=Nr: 'order_id' is mapped already, to No; name it once, and separate several columns by commas",
+        "--map price: is written canonical=column, such as order_id=InvoiceNo",
+    ]
 
 
 def test_options_lie_over_the_file(tmp_path: Path) -> None:

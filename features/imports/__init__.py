@@ -100,7 +100,7 @@ def _workshop(shop: Path, memory_limit: str) -> Iterator[Workshop]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise _not_written(error.filename or shop, error.strerror) from None
+        raise _not_written(error.filename or shop, error.strerror or "") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

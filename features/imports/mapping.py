@@ -60,14 +60,13 @@ class Plan:
 def plan_files(sources: Sequence[Source], mapping: FileMap, *, format_name: str = "") -> list[Plan]:
     """A plan for each file; ``mapping`` goes before the columns of a named format, and these before columns that have canonical names.
 
-    Raises DataError for a mapped column that no file has, and for a file that is nothing we know.
+    Raises DataError for mapped columns that no file has or takes, which tells all of them, and for a file that is nothing we know.
     """
-    _check_columns_exist(sources, mapping)
+    _refuse([problem for name, columns in mapping.items() for problem in _problems(sources, name, columns)])
     plans = [_plan(_named(source, mapping, format_name)) for source in sources]
     used = {name for plan in plans for each in plan.fields for name in (each.name, each.column.name)}
-    for name in mapping:
-        if name not in used and name.partition(".")[2] not in {attribute for plan in plans for attribute, _ in plan.attributes}:
-            raise DataError(_unused(name, mapping[name], plans))
+    attributes = {attribute for plan in plans for attribute, _ in plan.attributes}
+    _refuse([_unused(name, mapping[name], plans) for name in mapping if name not in used and name.partition(".")[2] not in attributes])
     return plans
 
 
@@ -121,14 +120,22 @@ KIND_WORDS: dict[FileKind, str] = {
 }
 
 
-def _check_columns_exist(sources: Sequence[Source], mapping: FileMap) -> None:
+def _problems(sources: Sequence[Source], name: str, columns: tuple[str, ...]) -> Iterable[str]:
     known = [column for source in sources for column in source.columns]
-    for name, columns in mapping.items():
-        for column in columns:
-            if column not in known:
-                raise DataError(f"{name}={','.join(columns)}: no file has a column {column!r}{did_you_mean(column, known)}")
-        if not any(set(columns) <= set(source.columns) for source in sources):
-            raise DataError(f"{name}={','.join(columns)}: these columns are not all in one file")
+    missing = [column for column in columns if column not in known]
+    kinds = {column.name: column.kind for table in TABLES for column in _columns(table)}
+    made = f"a {kinds[name.rpartition('.')[2]]}" if name in canonical_names() else "an attribute"
+    for column in missing:
+        yield f"{name}={','.join(columns)}: no file has a column {column!r}{did_you_mean(column, known)}"
+    if not missing and not any(set(columns) <= set(source.columns) for source in sources):
+        yield f"{name}={','.join(columns)}: these columns are not all in one file"
+    if len(columns) > 1 and made != "a text":
+        yield f"{name}={','.join(columns)}: {made} is made of one column"
+
+
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        raise DataError("\n".join(problems))
 
 
 def _plan(naming: Naming) -> Plan:
@@ -195,15 +202,9 @@ def _fields(naming: Naming, kind: FileKind) -> Iterable[Field]:
             if not columns and column.name not in seen:
                 columns = naming.same_name(column.name)
             if columns and name not in seen:
-                _check_joinable(column, columns)
                 yield Field(name, column, columns)
                 seen |= {name, column.name}
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
-
-
-def _check_joinable(column: Column, columns: tuple[str, ...]) -> None:
-    if len(columns) > 1 and column.kind != "text":
-        raise DataError(f"{column.name}={','.join(columns)}: a {column.kind} is made of one column")

@@ -228,6 +228,15 @@ def test_unit_prices_come_from_line_totals(run: Run, quantity: str, total: str, 
     assert shop.rows("orders", "revenue")[0] == (brought,)
 
 
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_return_brings_nothing_in_whatever_sign_its_price_has(run: Run, sign: str) -> None:
+    rows = f"1,ann,2024-01-02,p,3,5,no\n1,ann,2024-01-02,p,-2,{sign}5,no\n2,bob,2024-01-02,p,2,{sign}5,yes\n"
+    shop = run({"sales.csv": FLAT.strip() + ",is_return\n" + rows})
+    assert shop.rows("order_lines", "quantity, price") == [(3.0, 5.0), (-2.0, 5.0), (-2.0, 5.0)]
+    assert shop.rows("orders", "revenue") == [(5.0,), (-10.0,)]
+    assert shop.coverage.returned_lines == 2
+
+
 def test_a_price_of_nought_is_kept(run: Run) -> None:
     shop = run({"sales.csv": FLAT + "1,ann,2024-01-02,gift,1,0\n2,bob,2024-01-02,p,1,\n"})
     assert shop.rows("order_lines", "price") == [(0.0,), (None,)]

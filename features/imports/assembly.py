@@ -74,6 +74,7 @@ def _customers(staged: Sequence[Staged]) -> str:
 def _lines(staged: Sequence[Staged]) -> str:
     """Every line with signed quantity and unit price; ``amount`` is what it brought, in 1/MONEY.
 
+    A return has a negative quantity and a positive price, whatever signs the export gives to its price or total.
     A line of quantity 0 keeps what it brought for the order's revenue, but has no unit price. A cancelled line of an order of which other
     lines were not cancelled gets quantity 0.
     """
@@ -86,7 +87,8 @@ def _lines(staged: Sequence[Staged]) -> str:
     return f"""
         WITH bought AS (SELECT * REPLACE ({bought} AS quantity, if({kept}, line_total, 0) AS line_total) FROM all_order_lines),
         signed AS (SELECT * REPLACE (if(is_return, -abs(coalesce(quantity, 1)), quantity) AS quantity) FROM bought),
-        totals AS (SELECT * REPLACE (if(quantity < 0, -abs(line_total), line_total) AS line_total) FROM signed),
+        totals AS (
+            SELECT * REPLACE (if(quantity < 0, -abs(line_total), line_total) AS line_total, if(quantity < 0, abs(price), price) AS price) FROM signed),
         prices AS (
             SELECT totals.* REPLACE (coalesce(totals.price, line_total / nullif(coalesce(quantity, 1), 0), {catalogue}) AS price) FROM totals {join})
         SELECT * REPLACE (coalesce(line_no, row_number() OVER (PARTITION BY order_id ORDER BY position)) AS line_no),

@@ -5,8 +5,10 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,23 @@ Form = Literal["table", "csv", "json"]
 Write = Callable[[pd.DataFrame], None]
 
 ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
+DIGITS = 6
+"""Significant digits of a fraction in texts; two decimals stay, however large the number."""
+_BOOLEANS = {True: "true", False: "false"}
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
+
+
+class Dated(Protocol):
+    """What predictions are about: known before ``as_of``, within ``horizon`` days from it on. Snapshots, answers, members and scores say so."""
+
+    @property
+    def as_of(self) -> date:
+        """The day before which everything is known."""
+
+    @property
+    def horizon(self) -> int:
+        """Days from ``as_of`` on."""
 
 
 def safe_cell(text: str) -> str:
@@ -41,30 +58,59 @@ def check_ending(path: Path) -> str:
     return ending
 
 
-def write_table(path: Path, frame: pd.DataFrame, *, private: bool = False) -> None:
-    """Write a frame (without its index) in the format of the file's ending, whole or not at all. ``private``: only its owner can read it."""
-    write_blocks(path, [frame], private=private)
+def write_table(path: Path, frame: pd.DataFrame, *, private: bool = False, dated: Dated | None = None) -> None:
+    """Write a frame (without its index) in the format of the file's ending, whole or not at all. ``private``: only its owner can read it.
+
+    ``dated`` goes into the file: as metadata of Parquet, as fields of JSON beside ``rows``, as a column data_date where there are only rows.
+    """
+    write_blocks(path, [frame], private=private, dated=dated)
 
 
-def write_blocks(path: Path, blocks: Iterable[pd.DataFrame], *, private: bool = False) -> int:
+def write_blocks(path: Path, blocks: Iterable[pd.DataFrame], *, private: bool = False, dated: Dated | None = None) -> int:
     """Write frames with the same columns, at least one, after each other into one file, as ``write_table`` does. Returns the number of rows."""
     rows, writer = 0, _WRITERS[check_ending(path)]
     with whole_file(path) as temporary:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644))
-        with writer(temporary) as write:
+        with writer(temporary, dated) as write:
             for block in blocks:
                 write(block)
                 rows += len(block)
     return rows
 
 
-def text_of(frame: pd.DataFrame, form: str) -> str:
-    """A frame (without its index) as ``csv``, ``json`` (an array) or an aligned ``table`` for people; ends with a line end."""
+def text_of(frame: pd.DataFrame, form: str, *, dated: Dated | None = None) -> str:
+    """A frame (without its index) as ``csv``, ``json`` or an aligned ``table`` for people; ends with a line end. ``dated`` as in ``write_table``."""
     if form == "csv":
-        return _csv(frame, header=True)
+        return _csv(_with_date(frame, dated), header=True)
     if form == "json":
-        return "[\n" + ",\n".join(_json_lines(frame)) + "\n]\n" if len(frame) else "[]\n"
+        begin, end = _around(dated)
+        return "\n".join([begin, ",\n".join(lines), end, ""]) if (lines := _json_lines(frame)) else f"{begin}{end}\n"
     return _aligned(frame)
+
+
+def _facts(dated: Dated | None) -> dict[str, str | int]:
+    return {"as_of": dated.as_of.isoformat(), "horizon": dated.horizon} if dated else {}
+
+
+def _with_date(frame: pd.DataFrame, dated: Dated | None) -> pd.DataFrame:
+    return frame.assign(data_date=dated.as_of.isoformat()) if dated else frame
+
+
+def _around(dated: Dated | None) -> tuple[str, str]:
+    """What stands before and after the rows in JSON: an array, or an object of the facts and ``rows``."""
+    return (json.dumps(_facts(dated)).removesuffix("}") + ', "rows": [', "]}") if dated else ("[", "]")
+
+
+def rounded(values: pd.Series) -> pd.Series:
+    """Fractions with six significant digits, and with two decimals whatever their size.
+
+    >>> rounded(pd.Series([0.123456789, 0.000123456789, 35280506.274])).tolist()
+    [0.123457, 0.000123457, 35280506.27]
+    """
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    size = np.abs(numbers, where=np.isfinite(numbers) & (numbers != 0), out=np.ones(len(numbers)))
+    scale = 10.0 ** np.clip(DIGITS - 1 - np.floor(np.log10(size)), 2, 15)
+    return pd.Series(np.round(numbers * scale) / scale, index=values.index)
 
 
 def _aligned(frame: pd.DataFrame) -> str:
@@ -83,7 +129,7 @@ def _shown(value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]  # a cell of a frame
         return "-"
     if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
+        return _BOOLEANS[bool(value)]
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
@@ -93,24 +139,34 @@ def _shown(value: object) -> str:
 
 
 def _csv(frame: pd.DataFrame, *, header: bool) -> str:
-    safe = frame.rename(columns=lambda name: safe_cell(str(name)))
-    for position, name in enumerate(safe.columns):
-        if not (pd.api.types.is_numeric_dtype(safe.dtypes.iloc[position]) or pd.api.types.is_datetime64_any_dtype(safe.dtypes.iloc[position])):
-            safe[name] = safe[name].map(lambda cell: safe_cell(cell) if isinstance(cell, str) else cell)
-    return str(safe.to_csv(index=False, header=header, lineterminator="\n"))
+    columns = [_cells(frame.iloc[:, position]) for position in range(frame.shape[1])]
+    safe = pd.concat(columns, axis=1) if columns else frame
+    return str(safe.set_axis([safe_cell(str(name)) for name in frame.columns], axis=1).to_csv(index=False, header=header, lineterminator="\n"))
+
+
+def _cells(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_bool_dtype(column):
+        return column.map(_BOOLEANS)
+    if pd.api.types.is_float_dtype(column):
+        return rounded(column)
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return column
+    return column.map(lambda cell: safe_cell(cell) if isinstance(cell, str) else _BOOLEANS[cell] if isinstance(cell, bool) else cell)
 
 
 def _json_lines(frame: pd.DataFrame) -> list[str]:
-    text = frame.to_json(orient="records", lines=True, force_ascii=False, date_format="iso")
+    fractions = {name: rounded(frame[name]) for name in frame.columns if pd.api.types.is_float_dtype(frame[name])}
+    text = frame.assign(**fractions).to_json(orient="records", lines=True, force_ascii=False, date_format="iso", double_precision=15)
     return [json.dumps(json.loads(line), ensure_ascii=False) for line in str(text).splitlines() if line]
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator[Write]:
+def _parquet(path: Path, dated: Dated | None) -> Iterator[Write]:
     writer: list[pq.ParquetWriter] = []
+    metadata = {name: str(value) for name, value in _facts(dated).items()} or None
 
     def write(frame: pd.DataFrame) -> None:
-        table = pa.Table.from_pandas(frame, schema=writer[0].schema if writer else None, preserve_index=False).replace_schema_metadata()
+        table = pa.Table.from_pandas(frame, schema=writer[0].schema if writer else None, preserve_index=False).replace_schema_metadata(metadata)
         if not writer:
             writer.append(pq.ParquetWriter(path, table.schema, compression="zstd"))
         writer[0].write_table(table)
@@ -123,27 +179,27 @@ def _parquet(path: Path) -> Iterator[Write]:
 
 
 @contextmanager
-def _text(path: Path, form: str) -> Iterator[Write]:
+def _text(path: Path, dated: Dated | None, *, form: str) -> Iterator[Write]:
+    begin, end = _around(dated) if form == ".json" else ("", "")
     with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(begin)
         blocks = 0
 
         def write(frame: pd.DataFrame) -> None:
             nonlocal blocks
             if form == ".csv":
-                file.write(_csv(frame, header=blocks == 0))
-            elif lines := _json_lines(frame):
-                before = "" if form == ".jsonl" else "[\n" if blocks == 0 else ",\n"
+                file.write(_csv(_with_date(frame, dated), header=blocks == 0))
+            elif lines := _json_lines(frame if form == ".json" else _with_date(frame, dated)):
+                before = "" if form == ".jsonl" else "\n" if blocks == 0 else ",\n"
                 file.write(before + ("\n" if form == ".jsonl" else ",\n").join(lines) + ("\n" if form == ".jsonl" else ""))
             blocks += bool(len(frame)) or form == ".csv"
 
         yield write
         if form == ".json":
-            file.write("\n]\n" if blocks else "[]\n")
+            file.write(f"\n{end}\n" if blocks else f"{end}\n")
 
 
-_WRITERS: dict[str, Callable[[Path], AbstractContextManager[Write]]] = {
+_WRITERS: dict[str, Callable[[Path, Dated | None], AbstractContextManager[Write]]] = {
     ".parquet": _parquet,
-    ".csv": lambda path: _text(path, ".csv"),
-    ".json": lambda path: _text(path, ".json"),
-    ".jsonl": lambda path: _text(path, ".jsonl"),
+    **{ending: partial(_text, form=ending) for ending in (".csv", ".json", ".jsonl")},
 }

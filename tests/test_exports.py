@@ -4,18 +4,27 @@ import csv
 import json
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from features.errors import UsageError
-from serving.exports import ENDINGS, safe_cell, text_of, write_blocks, write_table
+from serving.exports import ENDINGS, Dated, safe_cell, text_of, write_blocks, write_table
 
 FRAME = pd.DataFrame(
     {"customer_id": ["007", "=cmd()"], "probability": np.array([0.25, 0.125], np.float32), "is_new": [True, False], "n": [1, 20_000]}
 )
+
+
+@dataclass(frozen=True)
+class Day:
+    as_of: date = date(2026, 7, 1)
+    horizon: int = 30
 
 
 @pytest.mark.parametrize(
@@ -46,11 +55,12 @@ def test_formulas_are_harmless_in_csv_and_unchanged_in_what_machines_read(tmp_pa
     assert pd.read_parquet(tmp_path / "t.parquet")["=name"].tolist()[0] == "=1+1"
 
 
+@pytest.mark.parametrize("dated", [None, Day()])
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_blocks_become_one_file(ending: str, tmp_path: Path) -> None:
+def test_blocks_become_one_file(ending: str, dated: Dated | None, tmp_path: Path) -> None:
     path = tmp_path / f"t{ending}"
-    assert write_blocks(path, (FRAME.iloc[[at]] for at in range(2))) == 2
-    write_table(tmp_path / f"whole{ending}", FRAME)
+    assert write_blocks(path, (FRAME.iloc[[at]] for at in range(2)), dated=dated) == 2
+    write_table(tmp_path / f"whole{ending}", FRAME, dated=dated)
     if ending == ".parquet":
         pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(tmp_path / "whole.parquet"))
     else:
@@ -61,6 +71,43 @@ def test_blocks_become_one_file(ending: str, tmp_path: Path) -> None:
 def test_nothing_is_a_valid_file_too(ending: str, content: str, tmp_path: Path) -> None:
     write_table(tmp_path / f"t{ending}", FRAME.head(0))
     assert (tmp_path / f"t{ending}").read_text(encoding="utf-8") == content
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_predictions_carry_their_date_and_horizon(rows: int, tmp_path: Path) -> None:
+    frame = FRAME.head(rows)
+    for ending in ENDINGS:
+        write_table(tmp_path / f"t{ending}", frame, dated=Day())
+    assert pq.read_schema(tmp_path / "t.parquet").metadata == {b"as_of": b"2026-07-01", b"horizon": b"30"}
+    assert pd.read_parquet(tmp_path / "t.parquet").columns.tolist() == FRAME.columns.tolist()
+    told = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    assert told == {"as_of": "2026-07-01", "horizon": 30, "rows": json.loads(text_of(frame, "json"))}
+    assert pd.read_csv(tmp_path / "t.csv")["data_date"].tolist() == ["2026-07-01"] * rows
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert lines == [{**row, "data_date": "2026-07-01"} for row in told["rows"]]
+    for ending, form in ((".json", "json"), (".csv", "csv")):
+        assert text_of(frame, form, dated=Day()) == (tmp_path / f"t{ending}").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "value, written",
+    [
+        (0.123456789, "0.123457"),
+        (0.000123456789, "0.000123457"),
+        (1583.012345, "1583.01"),
+        (35280506.274, "35280506.27"),
+        (-0.5, "-0.5"),
+        (0.0, "0.0"),
+        (3.0, "3.0"),
+        (float("nan"), ""),
+        (True, "true"),
+        (20000, "20000"),
+    ],
+)
+def test_fractions_have_six_digits_and_booleans_one_spelling(value: object, written: str) -> None:
+    frame = pd.DataFrame({"id": ["a"], "n": [value]})
+    assert text_of(frame, "csv").splitlines()[1] == f"a,{written}"
+    assert f'"n": {written or "null"}}}' in text_of(frame, "json")
 
 
 def test_a_file_is_whole_or_the_old_one(tmp_path: Path) -> None:
@@ -91,6 +138,6 @@ def test_an_ending_nobody_writes_is_refused(tmp_path: Path) -> None:
 
 def test_a_table_for_people_is_aligned() -> None:
     frame = pd.DataFrame({"name": ["a", None], "share": [0.5, float("nan")], "n": [1, 20_000], "new": [True, False]})
-    assert text_of(frame, "table") == "name   share       n  new\na     0.5000       1  yes\n-          -  20,000  no\n"
-    assert text_of(frame, "csv") == "name,share,n,new\na,0.5,1,True\n,,20000,False\n"
+    assert text_of(frame, "table") == "name   share       n  new\na     0.5000       1  true\n-          -  20,000  false\n"
+    assert text_of(frame, "csv") == "name,share,n,new\na,0.5,1,true\n,,20000,false\n"
     assert json.loads(text_of(frame, "json"))[1] == {"name": None, "share": None, "n": 20000, "new": False}

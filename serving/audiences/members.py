@@ -155,13 +155,13 @@ def save(shop: Path, members: Members) -> Path:
     folder = members_folder(shop, members.audience)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{members.as_of}.parquet"
-    write_table(path, members.frame)
+    write_table(path, members.frame, dated=members)
     write_json(path.with_suffix(".json"), {**members.summary(), "definition": members.audience.words()})
     return path
 
 
 def export_frame(members: Members, snapshot: Snapshot, *, unknown_consent: bool) -> pd.DataFrame:
-    """What an e-mail platform takes: customer_id, email (only of those who consented), probability, rank, show_1 .. show_3 (titles), data_date.
+    """What an e-mail platform takes: customer_id, email (only of those who consented), probability, rank, show_1 .. show_3 (titles).
 
     ``unknown_consent``: whether customers of whom no consent is known may be mailed, too (whobuys.toml states why); a refusal is always kept.
     """
@@ -174,7 +174,7 @@ def export_frame(members: Members, snapshot: Snapshot, *, unknown_consent: bool)
     frame.insert(1, "email", frame["customer_id"].map(emails))
     for column in SHOWN:
         frame[column] = frame[column].map(titles)
-    return frame.assign(data_date=members.as_of.isoformat())
+    return frame
 
 
 def export_path(shop: Path, members: Members) -> Path:
@@ -183,8 +183,8 @@ def export_path(shop: Path, members: Members) -> Path:
 
 
 def export(path: Path, members: Members, snapshot: Snapshot, *, unknown_consent: bool) -> int:
-    """Write the export whole, readable by its owner only. Returns how many members can be mailed."""
+    """Write the export and the date of its data whole, readable by its owner only. Returns how many members can be mailed."""
     frame = export_frame(members, snapshot, unknown_consent=unknown_consent)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_table(path, frame, private=True)
+    write_table(path, frame, private=True, dated=members)
     return int(frame["email"].notna().sum())

@@ -65,7 +65,11 @@ class ImportSection(_Section):
     cancelled_prefix: str = Field(
         default="", description='Orders whose id begins with this are cancellations or credit notes, such as "C". Empty: none.'
     )
-    date_format: str = Field(default="", description='How dates are written, such as "%d/%m/%Y". Empty: found out from the values.')
+    date_format: Names = Field(
+        default=(),
+        description='How dates are written, such as "%d/%m/%Y", or several: ["%d/%m/%Y", "%Y-%m-%d"]. What fits none is refused.\n'
+        "Empty: found out from the values of each column.",
+    )
     decimal: Literal["", ".", ","] = Field(default="", description='The decimal sign, "." or ",". Empty: found out from the values.')
     encoding: str = Field(default="", description='How text files are encoded, such as "latin-1". Empty: UTF-8 where possible, otherwise Latin-1.')
     delimiter: str = Field(
@@ -75,14 +79,15 @@ class ImportSection(_Section):
 
     @field_validator("date_format")
     @classmethod
-    def _names_a_day(cls, value: str) -> str:
+    def _names_a_day(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         day = datetime(2021, 11, 23)
-        try:
-            if value and datetime.strptime(day.strftime(value), value) != day:
-                raise ValueError
-        except ValueError:
-            raise ValueError(f"names day, month and year, such as %d/%m/%Y, got {value!r}") from None
-        return value
+        for each in value:
+            try:
+                if each and datetime.strptime(day.strftime(each), each) != day:
+                    raise ValueError
+            except ValueError:
+                raise ValueError(f"names day, month and year, such as %d/%m/%Y, got {each!r}") from None
+        return tuple(each for each in value if each)
 
     @field_validator("format")
     @classmethod

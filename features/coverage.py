@@ -1,5 +1,6 @@
 """The canonical tables of an import -> what they cover: how much there is, of what time, and what is missing."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -23,12 +24,31 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class FileRead:
+    """How one file was read: its rows, the tables it fills, its decimal sign (empty where it has no numbers as text), and what was done by column."""
+
+    file: str
+    rows: int
+    tables: tuple[str, ...]
+    decimal: str
+    columns: Mapping[str, str]
+
+    def text(self, width: int) -> list[str]:
+        """The file in the report for people: a line of its own, and one for each column."""
+        sign = {".": "; decimal point", ",": "; decimal comma"}.get(self.decimal, "")
+        lines = [f"{self.file:<{width}}  {self.rows:,} {'row' if self.rows == 1 else 'rows'} read into {', '.join(self.tables)}{sign}"]
+        return lines + [f"  {column:<{width - 2}}  {told}" for column, told in self.columns.items()]
+
+
+@dataclass(frozen=True)
 class Coverage:
     """What an import covers. Shares are between 0 and 1, and None where there is nothing to share.
 
     ``one_time_share`` is the share of customers with exactly one completed order among those with any.
     ``identical_lines`` repeat another line of their file in every column and were kept; ``skipped`` lines were left out.
     ``repeated_customers`` and ``repeated_products`` are rows of their files that a later row of the same id replaced.
+    ``lines_without_quantity`` count as 1; ``lines_without_price`` (those of quantity 0 left aside) add nothing to revenue.
+    ``merged_rows`` of orders without ids were added to another order of their customer and day. ``files`` are in the order they were named.
     """
 
     import_id: str
@@ -43,6 +63,8 @@ class Coverage:
     revenue: float
     cancelled_orders: int
     returned_lines: int
+    lines_without_quantity: int
+    lines_without_price: int
     orders_without_revenue: int
     lines_without_customer: float | None
     orders_without_customer: float | None
@@ -54,12 +76,15 @@ class Coverage:
     identical_lines: int
     repeated_customers: int
     repeated_products: int
+    merged_rows: int
     skipped: int
+    files: tuple[FileRead, ...]
 
     def as_dict(self) -> dict[str, object]:
         """The report as JSON values; days are written YYYY-MM-DD."""
         gaps = [{"first_day": gap.first_day.isoformat(), "last_day": gap.last_day.isoformat(), "days": gap.days} for gap in self.gaps]
-        return {**asdict(self), "first_day": self.first_day.isoformat(), "last_day": self.last_day.isoformat(), "gaps": gaps}
+        files = [{**asdict(file), "tables": list(file.tables)} for file in self.files]
+        return {**asdict(self), "first_day": self.first_day.isoformat(), "last_day": self.last_day.isoformat(), "gaps": gaps, "files": files}
 
     def text(self) -> str:
         """The report for people: names, aligned numbers, and what they mean for what can be asked."""
@@ -70,7 +95,7 @@ class Coverage:
         days = (self.last_day - self.first_day).days + 1
         lines.append(f"{'dates':<{width}}  {self.first_day} to {self.last_day} ({_days(days)})")
         lines += [f"{'no orders':<{width}}  {gap.first_day} to {gap.last_day} ({_days(gap.days)})" for gap in self.gaps]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(line for file in self.files for line in file.text(width))])
 
     def _counts(self) -> list[tuple[str, str, str]]:
         return [
@@ -82,10 +107,13 @@ class Coverage:
             ("revenue", f"{self.revenue:,.2f}", "net of returns"),
             ("cancelled orders", f"{self.cancelled_orders:,}", ""),
             ("returned lines", f"{self.returned_lines:,}", ""),
+            *([("lines without quantity", f"{self.lines_without_quantity:,}", "counted as 1")] if self.lines_without_quantity else []),
+            *([("lines without price", f"{self.lines_without_price:,}", "add nothing to revenue")] if self.lines_without_price else []),
             *([("orders without revenue", f"{self.orders_without_revenue:,}", "")] if self.orders_without_revenue else []),
             *([("identical lines (kept)", f"{self.identical_lines:,}", "")] if self.identical_lines else []),
             *([("repeated customers", f"{self.repeated_customers:,}", "the last row was kept")] if self.repeated_customers else []),
             *([("repeated products", f"{self.repeated_products:,}", "the last row was kept")] if self.repeated_products else []),
+            *([("merged rows", f"{self.merged_rows:,}", "without order ids, a customer's day is one order")] if self.merged_rows else []),
             *([("skipped lines", f"{self.skipped:,}", f"see imports/{self.import_id}-skipped.csv")] if self.skipped else []),
         ]
 
@@ -116,10 +144,12 @@ def coverage_of(
     folder: Path,
     *,
     import_id: str,
-    skipped: int = 0,
-    identical_lines: int = 0,
-    repeated_customers: int = 0,
-    repeated_products: int = 0,
+    skipped: int,
+    identical_lines: int,
+    repeated_customers: int,
+    repeated_products: int,
+    merged_rows: int,
+    files: tuple[FileRead, ...],
 ) -> Coverage:
     """Count and share the canonical tables in a folder; there must be at least one order. What only the files could tell is passed on."""
     for name in TABLES:
@@ -131,7 +161,8 @@ def coverage_of(
         facts |= dict(zip(names, cursor.fetchone() or (), strict=True))
     gaps = tuple(Gap(*row) for row in connection.execute(LONGEST_GAPS).fetchall())
     facts |= {"identical_lines": identical_lines, "repeated_customers": repeated_customers, "repeated_products": repeated_products}
-    return Coverage(import_id=import_id, skipped=skipped, gaps=gaps, **facts)  # type: ignore[arg-type]  # SQL knows the types
+    facts |= {"merged_rows": merged_rows, "skipped": skipped, "files": files}
+    return Coverage(import_id=import_id, gaps=gaps, **facts)  # type: ignore[arg-type]  # SQL knows the types
 
 
 COUNTS = """
@@ -147,7 +178,8 @@ ORDERS = f"""
     FROM kept_orders"""
 
 LINES = """
-    SELECT count(*) FILTER (lines.quantity < 0) AS returned_lines,
+    SELECT count(*) FILTER (lines.quantity < 0) AS returned_lines, count(*) FILTER (lines.quantity IS NULL) AS lines_without_quantity,
+           count(*) FILTER (lines.price IS NULL AND lines.quantity IS DISTINCT FROM 0) AS lines_without_price,
            avg(CAST(orders.customer_id IS NULL AS INTEGER)) AS lines_without_customer,
            avg(CAST(products.category IS NULL AS INTEGER)) AS lines_without_category,
            avg(CAST(products.brand IS NULL AS INTEGER)) AS lines_without_brand

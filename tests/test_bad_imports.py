@@ -94,7 +94,22 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[str], str]] = {
     ),
     "nobody": ({"o.csv": FLAT + "1,,2024-01-01,p,1,1\n"}, [], "no order has a customer"),
     "same file twice": ({"a.csv": FLAT + TWO, "b.csv": FLAT + TWO}, [], "has the same content as"),
-    "day or month": ({"o.csv": FLAT + TWO.replace("2024-01-0", "02/01/202")}, [], "can be read day first and month first; say how they are written"),
+    "day or month": (
+        {"o.csv": FLAT + TWO.replace("2024-01-0", "02.01.202")},
+        [],
+        "o.csv: the dates of 'ordered_at' do not tell whether the day or the month comes first: 0 can only be read day first, 0 only month first, "
+        "2 both ways; say how they are written with --date-format %d.%m.%Y or --date-format %m.%d.%Y",
+    ),
+    "day and month": (
+        {"o.csv": FLAT + "1,ann,13/02/2024,p,1,1\n2,bob,2/14/2024,p,1,1\n3,bob,1/1/2024,p,1,1\n"},
+        [],
+        "1 can only be read day first, 1 only month first, 0 both ways",
+    ),
+    "one odd date": (
+        {"o.csv": FLAT + "".join(f"{order},c{order},{order % 12 + 1}/1/24,p,1,1\n" for order in range(300)) + "300,c1,2/13/24,p,1,1\n"},
+        [],
+        "0 can only be read day first, 1 only month first, 275 both ways; say how they are written with --date-format %d/%m/%y",
+    ),
     "decimal sign": ({"o.csv": (FLAT + TWO).replace(",", ";").replace("7.5", "7,500")}, [], "is '1,234' one thousand or one and a bit?"),
     "currencies": (
         {"o.csv": ORDERS.replace("revenue", "revenue,currency").replace(",5", ",5,EUR").replace(",6", ",6,DKK")},
@@ -132,12 +147,24 @@ def test_a_file_is_no_shop(tmp_path: Path) -> None:
         import_files(tmp_path / "o.csv", [tmp_path / "o.csv"], config=Config())
 
 
+ISO_DATE = "a date written year-month-day, such as 2024-12-31"
 PROBLEMS: dict[str, tuple[Mapping[str, str], str]] = {
     "quantity": ({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,two,1\n"}, "o.csv, line 4: 'quantity' must be a number, got 'two'"),
     "endless price": ({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,inf\n"}, "o.csv, line 4: 'price' must be a number, got 'inf'"),
-    "date": ({"o.csv": FLAT + TWO + "3,ann,2024-02-30,p,1,1\n"}, "o.csv, line 4: 'ordered_at' must be a date, got '2024-02-30'"),
-    "date written otherwise": ({"o.csv": FLAT + TWO + "3,ann,03.02.2024,p,1,1\n"}, "o.csv, line 4: 'ordered_at' must be a date, got '03.02.2024'"),
-    "short year": ({"o.csv": FLAT + TWO + "3,ann,0024-02-03,p,1,1\n"}, "o.csv, line 4: 'ordered_at' must be a date, got '0024-02-03'"),
+    "date": ({"o.csv": FLAT + TWO + "3,ann,2024-02-30,p,1,1\n"}, f"o.csv, line 4: 'ordered_at' must be {ISO_DATE}, got '2024-02-30'"),
+    "date written otherwise": (
+        {"o.csv": FLAT + TWO + "3,ann,03.02.2024,p,1,1\n"},
+        f"o.csv, line 4: 'ordered_at' must be {ISO_DATE}, got '03.02.2024'",
+    ),
+    "month first among days first": (
+        {"o.csv": FLAT + "1,ann,01/02/2024,p,1,1\n2,bob,13/02/2024,p,1,1\n3,ann,14/02/2024,p,1,1\n4,ann,2/13/2024,p,1,1\n"},
+        "o.csv, line 5: 'ordered_at' must be a date written day/month/year, such as 31/12/2024, got '2/13/2024'",
+    ),
+    "day first among months first": (
+        {"o.csv": FLAT + "1,ann,1/2/24 8:26,p,1,1\n2,bob,2/13/24,p,1,1\n3,ann,14/2/24 7:00,p,1,1\n4,ann,2/14/24 10:00 PM,p,1,1\n"},
+        "o.csv, line 4: 'ordered_at' must be a date written month/day/year, such as 12/31/24, got '14/2/24 7:00'",
+    ),
+    "short year": ({"o.csv": FLAT + TWO + "3,ann,0024-02-03,p,1,1\n"}, f"o.csv, line 4: 'ordered_at' must be {ISO_DATE}, got '0024-02-03'"),
     "no date": ({"o.csv": FLAT + TWO + "3,ann,,p,1,1\n"}, "o.csv, line 4: 'ordered_at' must not be empty"),
     "no order": ({"o.csv": FLAT + TWO + ",ann,2024-01-02,p,1,1\n"}, "o.csv, line 4: 'order_id' must not be empty"),
     "future": ({"o.csv": FLAT + TWO + "3,ann,2024-06-03 00:00,p,1,1\n"}, "o.csv, line 4: 'ordered_at' is in the future, got '2024-06-03 00:00'"),
@@ -149,7 +176,10 @@ PROBLEMS: dict[str, tuple[Mapping[str, str], str]] = {
         {"o.csv": FLAT.strip() + ",line_no\n" + "1,ann,2024-01-02,p,1,1,1.5\n2,ann,2024-01-02,p,1,1,1\n3,bob,2024-01-02,p,1,1,1\n"},
         "o.csv, line 2: 'line_no' must be a whole number, got '1.5'",
     ),
-    "birth date": ({"o.csv": FLAT + TWO, "c.csv": "customer_id,birth_date\nann,secret\n"}, "c.csv, line 2: 'birth_date' must be a date\n"),
+    "birth date": (
+        {"o.csv": FLAT + TWO, "c.csv": "customer_id,birth_date\nann,secret\n"},
+        f"c.csv, line 2: 'birth_date' must be {ISO_DATE}\n",
+    ),
     "more cells": ({"o.csv": FLAT + TWO + "3,ann,2024-01-02,p,1,1,1\n"}, "o.csv, line 4: the line has more cells than the first line names"),
     "fewer cells": ({"o.csv": FLAT + TWO + "3,ann\n"}, "o.csv, line 4: the line has fewer cells than the first line names"),
     "open quote": ({"o.csv": FLAT + TWO + '3,ann,2024-01-02,"p,1,1\n'}, "o.csv, line 4: the line has a quote that does not end with its cell"),
@@ -166,6 +196,13 @@ PROBLEMS: dict[str, tuple[Mapping[str, str], str]] = {
     "two customers": (
         {"o.csv": FLAT + TWO + "1,bob,2024-01-02,rope,1,1\n"},
         "o.csv, line 4: 'customer_id' is another than on the first line of this",
+    ),
+    "overlap of rows without order ids": (
+        {
+            "a.csv": "customer_id,ordered_at,revenue\nann,2024-01-02,5\nbob,2024-01-02,5\n",
+            "b.csv": "customer_id,ordered_at,revenue\nann,2024-01-02,5\n",
+        },
+        "b.csv, line 2: this row stands in an earlier",
     ),
     "overlap": (
         {"a.csv": FLAT + TWO, "b.csv": FLAT + "2,bob,2024-01-03,rope,2,7.5\n3,bob,2024-01-03,p,1,1\n"},
@@ -196,6 +233,24 @@ def test_a_line_to_blame_is_left_out_on_request_and_written_aside(run: Run, tmp_
     assert stat.S_IMODE(aside.stat().st_mode) == 0o600
     assert coverage.skipped == 1
     assert "skipped lines" in coverage.text()
+
+
+@pytest.mark.parametrize(
+    ("date_format", "problems"),
+    [
+        ("%d/%m/%Y", {3: "day/month/year, such as 31/12/2024", 4: "day/month/year, such as 31/12/2024"}),
+        ("%Y-%m-%d", {2: "year-month-day, such as 2024-12-31"}),
+        (("%d/%m/%Y", "%Y-%d-%m"), {4: "day/month/year or year-day-month, such as 31/12/2024"}),
+        ("%m/%d/%Y %H.%M", dict.fromkeys((2, 3, 4), "month/day/year hour.minute, such as 12/31/2024 23.59")),
+    ],
+)
+def test_a_stated_date_format_rules(run: Run, date_format: object, problems: Mapping[int, str]) -> None:
+    days = {2: "05/02/2024", 3: "2024-02-01", 4: "2024-01-31"}
+    with pytest.raises(DataError) as error:
+        run({"o.csv": ORDERS.splitlines()[0] + "\n" + "".join(f"{line},c{line},{day},1\n" for line, day in days.items())}, date_format=date_format)
+    told = [f"o.csv, line {line}: 'ordered_at' must be a date written {written}, got '{days[line]}'" for line, written in problems.items()]
+    assert str(error.value).splitlines()[: len(told)] == told
+    assert str(error.value).splitlines()[len(told)].startswith(f"{len(told)} problem")
 
 
 def test_all_problems_are_counted_and_ten_are_shown(run: Run) -> None:

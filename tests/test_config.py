@@ -62,6 +62,12 @@ def test_everything_can_be_stated(tmp_path: Path) -> None:
     assert config.score.product_sets == ("category: Tents",)
 
 
+@pytest.mark.parametrize(("text", "formats"), [('""', ()), ('"%d/%m/%Y"', ("%d/%m/%Y",)), ('["%d/%m/%Y", "%Y-%m-%d"]', ("%d/%m/%Y", "%Y-%m-%d"))])
+def test_no_date_format_one_or_several(tmp_path: Path, text: str, formats: tuple[str, ...]) -> None:
+    config = load_config(written(tmp_path, f"[import]\ndate_format = {text}\n"))
+    assert config.imports.date_format == with_import(config, date_format=None).imports.date_format == formats
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

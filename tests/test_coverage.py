@@ -3,8 +3,10 @@
 from datetime import date
 from pathlib import Path
 
-from features.config import Config, with_import
-from features.coverage import Coverage, Gap
+import pytest
+
+from features.config import Config, parse_map, with_import
+from features.coverage import Coverage, FileRead, Gap
 from features.imports import import_files
 
 SALES = """order_id,customer_id,ordered_at,product_id,quantity,price,brand,status
@@ -34,7 +36,41 @@ customers with one order    50.0%
 dates                      2024-01-01 to 2024-02-12 (43 days)
 no orders                  2024-01-13 to 2024-02-11 (30 days)
 no orders                  2024-01-03 to 2024-01-09 (7 days)
-no orders                  2024-01-11 to 2024-01-11 (1 day)"""
+no orders                  2024-01-11 to 2024-01-11 (1 day)
+sales.csv                  6 rows read into order_lines, orders, products, customers; decimal point
+  ordered_at               dates read as year-month-day, such as 2024-12-31"""
+
+
+def test_how_files_were_read(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("Kunde;Dato;Beloeb\n1.0;13/01/2024;1,50\n2.0;02/01/2024;2,00\n3.0;03/01/2024;2,00\n")
+    (tmp_path / "people.csv").write_text("customer_id,created_at,birth_date\n1,2024-01-01T10:00:00Z,\n")
+    (tmp_path / "p.csv").write_text("product_id,title\nrope,Rope\n")
+    files = [tmp_path / name for name in ("sales.csv", "people.csv", "p.csv")]
+    config = with_import(Config(), map=parse_map(["customer_id=Kunde", "ordered_at=Dato", "revenue=Beloeb"]))
+    coverage = import_files(tmp_path, files, config=config)
+    assert coverage.text().splitlines()[-8:] == [
+        "no orders                  2024-01-04 to 2024-01-12 (9 days)",
+        "sales.csv                  3 rows read into orders, customers; decimal comma",
+        "  Kunde                    ids such as 17850.0 read as 17850",
+        "  Dato                     dates read as day/month/year, such as 31/12/2024 (1 of 3 can only be read so)",
+        "people.csv                 1 row read into customers",
+        "  birth_date               dates read as year-month-day, such as 2024-12-31",
+        "  created_at               dates read as year-month-day, such as 2024-12-31, times with a zone turned into UTC",
+        "p.csv                      1 row read into products",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("date_format", "told"),
+    [
+        ("", "dates read as day-month-year, such as 31-12-2024 (month first would give the same; --date-format sets it)"),
+        ("%m-%d-%Y", "dates read as month-day-year, such as 12-31-2024 (as stated)"),
+    ],
+)
+def test_how_dates_were_read_that_tell_nothing(tmp_path: Path, date_format: str, told: str) -> None:
+    (tmp_path / "o.csv").write_text("customer_id,ordered_at,revenue\n1,05-05-2024,1\n2,04-04-2024,2\n")
+    coverage = import_files(tmp_path, [tmp_path / "o.csv"], config=with_import(Config(), date_format=date_format))
+    assert coverage.files[0].columns == {"ordered_at": told}
 
 
 def test_what_an_import_covers(tmp_path: Path) -> None:
@@ -59,6 +95,8 @@ def test_the_report_as_json() -> None:
         revenue=-1.5,
         cancelled_orders=0,
         returned_lines=0,
+        lines_without_quantity=2,
+        lines_without_price=0,
         orders_without_revenue=1,
         lines_without_customer=0.0001,
         orders_without_customer=None,
@@ -70,11 +108,22 @@ def test_the_report_as_json() -> None:
         identical_lines=3,
         repeated_customers=5,
         repeated_products=0,
+        merged_rows=0,
         skipped=4,
+        files=(FileRead("o.csv", 1, ("orders", "customers"), ",", {"Dato": "dates read as day/month/year, such as 31/12/2024"}),),
     )
     described = coverage.as_dict()
     assert described["first_day"] == "2024-01-01"
     assert described["gaps"] == [{"first_day": "2024-01-02", "last_day": "2024-01-03", "days": 2}]
+    assert described["files"] == [
+        {
+            "file": "o.csv",
+            "rows": 1,
+            "tables": ["orders", "customers"],
+            "decimal": ",",
+            "columns": {"Dato": "dates read as day/month/year, such as 31/12/2024"},
+        }
+    ]
     for line in (
         "1,234",
         "under 0.1%",

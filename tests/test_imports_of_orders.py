@@ -128,6 +128,11 @@ def test_mapped_columns_with_decimal_comma_latin_1_and_semicolons(run: Run) -> N
         (["007", "0042"], ["0042", "007"]),
         (["17850.0", "2.0"], ["17850", "2"]),
         (["17850.0", "A2.0"], ["17850.0", "A2.0"]),
+        (["17850", "17850.0", "0.0", "-1.0", "0123"], ["-1", "0", "0123", "17850"]),
+        (["17850.0", "A12", "x.dk"], ["17850", "A12", "x.dk"]),
+        (["1", "1.0", "1.5"], ["1", "1.0", "1.5"]),
+        (["1.0", "1.0.2"], ["1.0", "1.0.2"]),
+        (["1.0", "007.0"], ["007.0", "1.0"]),
         (["'0123", "'9"], ["0123", "9"]),
         (["  a ", "B"], ["B", "a"]),
     ],
@@ -135,6 +140,12 @@ def test_mapped_columns_with_decimal_comma_latin_1_and_semicolons(run: Run) -> N
 def test_ids_stay_as_they_are_written_but_for_the_traces_of_spreadsheets(run: Run, cells: Sequence[str], expected: Sequence[str]) -> None:
     rows = "".join(f"{number},{cell},2024-01-02,p,1,1\n" for number, cell in enumerate(cells))
     assert run({"sales.csv": FLAT + rows}).rows("customers", "customer_id") == [(each,) for each in expected]
+
+
+@pytest.mark.parametrize(("customers", "expected"), [("ann\n2.0\n", [("2",), ("ann",)]), ("2.5\n2.0\n", [("2.0",), ("2.5",), ("ann",)])])
+def test_an_id_is_the_same_in_all_files(run: Run, customers: str, expected: Sequence[tuple[str]]) -> None:
+    orders = "order_id,customer_id,ordered_at,revenue\n1,ann,2024-01-02,1\n2,2.0,2024-01-02,1\n"
+    assert run({"o.csv": orders, "c.csv": "customer_id\n" + customers}).rows("customers", "customer_id") == expected
 
 
 PRICES = {
@@ -168,6 +179,12 @@ def test_prices_as_exports_write_them(run: Run) -> None:
         (["1/2/2024 8:26", "13/2/2024 18:26:05"], [datetime(2024, 2, 1, 8, 26), datetime(2024, 2, 13, 18, 26, 5)]),
         (["1/2/2024 8:26 PM", "1/13/2024 12:00 AM"], [datetime(2024, 1, 2, 20, 26), datetime(2024, 1, 13)]),
         (["01.02.24", "13.02.24"], [datetime(2024, 2, 1), datetime(2024, 2, 13)]),
+        (["12/5/23", "1/12/24", "12/13/23"], [datetime(2023, 12, 5), datetime(2024, 1, 12), datetime(2023, 12, 13)]),
+        (
+            ["1/2/2024", "3/4/2024", "2/1/2024", "13/5/2024"],
+            [datetime(2024, 2, 1), datetime(2024, 4, 3), datetime(2024, 1, 2), datetime(2024, 5, 13)],
+        ),
+        (["1/2/2024", "13.2.2024", "2024-03-04"], [datetime(2024, 2, 1), datetime(2024, 2, 13), datetime(2024, 3, 4)]),
         (["5-5-2024", "4-4-2024"], [datetime(2024, 5, 5), datetime(2024, 4, 4)]),
         (["21-Sep-2021", "1-Oct-2021"], [datetime(2021, 9, 21), datetime(2021, 10, 1)]),
         (['"Oct 5, 2023"', '"October 6, 2023"'], [datetime(2023, 10, 5), datetime(2023, 10, 6)]),
@@ -184,6 +201,19 @@ def test_a_stated_date_format_settles_what_values_cannot(run: Run) -> None:
     rows = "1,ann,01/02/2024,p,1,1\n2,bob,03/04/2024 10:00,p,1,1\n"
     shop = run({"sales.csv": FLAT + rows}, date_format="%m/%d/%Y")
     assert shop.rows("orders", "ordered_at") == [(datetime(2024, 1, 2),), (datetime(2024, 3, 4, 10),)]
+
+
+def test_a_stated_date_format_may_look_like_another(run: Run) -> None:
+    rows = "1,ann,2024-01-02,p,1,1\n2,bob,2024-31-01 10:00,p,1,1\n"
+    shop = run({"sales.csv": FLAT + rows}, date_format="%Y-%d-%m")
+    assert shop.rows("orders", "ordered_at") == [(datetime(2024, 2, 1),), (datetime(2024, 1, 31, 10),)]
+
+
+def test_several_stated_date_formats_are_tried_in_turn(run: Run) -> None:
+    files = {"o.csv": "customer_id,ordered_at,revenue\na,1/2/2024 9:30,1\nb,2/2/2024,1\n", "c.csv": "customer_id,birth_date\na,1980-12-31\n"}
+    shop = run(files, date_format=("%d/%m/%Y", "%Y-%m-%d"))
+    assert shop.rows("orders", "ordered_at") == [(datetime(2024, 2, 1, 9, 30),), (datetime(2024, 2, 2),)]
+    assert shop.rows("customers", "birth_date") == [(date(1980, 12, 31),), (None,)]
 
 
 def test_cancellations_and_returns_are_kept_apart_from_purchases_and_netted(run: Run) -> None:
@@ -237,6 +267,14 @@ def test_a_return_brings_nothing_in_whatever_sign_its_price_has(run: Run, sign: 
     assert shop.coverage.returned_lines == 2
 
 
+def test_lines_without_quantity_or_price_are_counted(run: Run) -> None:
+    rows = "1,ann,2024-01-02,p,,5\n2,bob,2024-01-02,p,NaN,\n3,bob,2024-01-03,p,0,\n4,bob,2024-01-04,p,1,0\n5,bob,2024-01-05,p,2,3\n"
+    shop = run({"sales.csv": FLAT + rows})
+    assert (shop.coverage.lines_without_quantity, shop.coverage.lines_without_price, shop.coverage.revenue) == (2, 1, 11.0)
+    text = " ".join(shop.coverage.text().split())
+    assert "lines without quantity 2 counted as 1 lines without price 1 add nothing to revenue" in text
+
+
 def test_a_price_of_nought_is_kept(run: Run) -> None:
     shop = run({"sales.csv": FLAT + "1,ann,2024-01-02,gift,1,0\n2,bob,2024-01-02,p,1,\n"})
     assert shop.rows("order_lines", "price") == [(0.0,), (None,)]
@@ -265,6 +303,8 @@ def test_orders_alone_suffice_and_without_ids_a_day_is_an_order(run: Run) -> Non
     ]
     assert shop.rows("order_lines", "*") == []
     assert "no interest in products without lines" in shop.coverage.text()
+    assert shop.coverage.merged_rows == 1
+    assert "without order ids, a customer's day is one order" in shop.coverage.text()
 
 
 def test_cells_of_the_order_may_stand_on_its_first_line_only(run: Run) -> None:
@@ -468,5 +508,5 @@ def test_adventureworks(shared_data: Path, tmp_path: Path) -> None:
 def test_cdnow(shared_data: Path, tmp_path: Path) -> None:
     config = with_import(Config(), map=parse_map(["ordered_at=date", "revenue=amount"]))
     coverage = import_files(tmp_path, [shared_data / "cdnow/transactions.parquet"], config=config)
-    assert (coverage.orders, coverage.customers, coverage.lines) == (67_591, 23_570, 0)
+    assert (coverage.orders, coverage.customers, coverage.lines, coverage.merged_rows) == (67_591, 23_570, 0, 2_068)
     assert coverage.revenue == pytest.approx(2_500_315.63)

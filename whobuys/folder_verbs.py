@@ -32,7 +32,9 @@ def import_(
     shop: ShopFolder = HERE,
     map: Annotated[list[str] | None, typer.Option("--map", metavar="CANONICAL=COLUMN", help="Which column of the files is which; repeat it.")] = None,
     cancelled_prefix: Annotated[str, typer.Option("--cancelled-prefix", help="Orders whose id begins with this are cancellations.")] = "",
-    date_format: Annotated[str, typer.Option("--date-format", help="How dates are written, such as %d/%m/%Y.")] = "",
+    date_format: Annotated[
+        list[str] | None, typer.Option("--date-format", help="How dates are written, such as %d/%m/%Y; repeat it where columns differ.")
+    ] = None,
     decimal: Annotated[str, typer.Option("--decimal", help="The decimal sign, . or ,")] = "",
     encoding: Annotated[str, typer.Option("--encoding", help="How text files are encoded, such as latin-1.")] = "",
     delimiter: Annotated[str, typer.Option("--delimiter", help="What separates the columns of text files.")] = "",

@@ -20,11 +20,11 @@ from features.errors import DataError
 from features.files import check_seal, locked, private_file, publish, read_current, seal, whole_folder
 from features.files import sha256 as sha256_of
 from features.imports.assembly import view_rows, write_tables
-from features.imports.checks import find_bad_rows, find_lines_without_order, identical_lines, refuse_mixtures, repeated_ids
+from features.imports.checks import find_bad_rows, find_lines_without_order, identical_lines, merged_rows, refuse_mixtures, repeated_ids
 from features.imports.mapping import plan_files
 from features.imports.problems import count_bad_rows, leave_out, refuse_bad_rows, write_aside
+from features.imports.reading import file_read, readings_of
 from features.imports.staging import Staged, stage
-from features.imports.values import reading_of
 from features.sources import Source, literal, read_source
 from features.tables import TABLES
 
@@ -112,10 +112,12 @@ def _not_written(path: str | Path, reason: str) -> DataError:
 def _staged(workshop: Workshop, files: Sequence[Path], *, config: Config, key: bytes) -> list[Staged]:
     options = config.imports
     sources = _sources(workshop, files, config)
-    staged = []
-    for number, plan in enumerate(plan_files(sources, options.map, format_name=options.format)):
-        reading = reading_of(workshop.connection, plan, decimal=options.decimal, date_format=options.date_format, timezone=config.shop.timezone)
-        staged.append(stage(workshop.connection, plan, number=number, reading=reading, key=key))
+    plans = plan_files(sources, options.map, format_name=options.format)
+    readings = readings_of(workshop.connection, plans, decimal=options.decimal, date_formats=options.date_format, timezone=config.shop.timezone)
+    staged = [
+        stage(workshop.connection, plan, number=number, reading=reading, key=key)
+        for number, (plan, reading) in enumerate(zip(plans, readings, strict=True))
+    ]
     view_rows(workshop.connection, staged)
     return staged
 
@@ -166,6 +168,8 @@ def _coverage(workshop: Workshop, staged: Sequence[Staged], *, name: str, skippe
         identical_lines=identical_lines(workshop.connection, staged),
         repeated_customers=repeated["customers"],
         repeated_products=repeated["products"],
+        merged_rows=merged_rows(workshop.connection, staged),
+        files=tuple(file_read(each.plan, each.reading) for each in staged),
     )
 
 

@@ -88,7 +88,8 @@ def _lines(staged: Sequence[Staged]) -> str:
         WITH bought AS (SELECT * REPLACE ({bought} AS quantity, if({kept}, line_total, 0) AS line_total) FROM all_order_lines),
         signed AS (SELECT * REPLACE (if(is_return, -abs(coalesce(quantity, 1)), quantity) AS quantity) FROM bought),
         totals AS (
-            SELECT * REPLACE (if(quantity < 0, -abs(line_total), line_total) AS line_total, if(quantity < 0, abs(price), price) AS price) FROM signed),
+            SELECT * REPLACE (if(quantity < 0, -abs(line_total), line_total) AS line_total, if(quantity < 0, abs(price), price) AS price)
+            FROM signed),
         prices AS (
             SELECT totals.* REPLACE (coalesce(totals.price, line_total / nullif(coalesce(quantity, 1), 0), {catalogue}) AS price) FROM totals {join})
         SELECT * REPLACE (coalesce(line_no, row_number() OVER (PARTITION BY order_id ORDER BY position)) AS line_no),

@@ -121,8 +121,11 @@ def _repeated_orders(staged: Sequence[Staged]) -> str:
 
 
 def _repeated_rows(staged: Sequence[Staged]) -> str:
-    """Rows of order lines that stand in an earlier file of the same columns too: exports that overlap. Within one file the same line may repeat."""
-    files = [each for each in staged if each.plan.kind in ("flat", "order_lines")]
+    """Rows that stand in an earlier file of the same columns too: exports that overlap. Within one file the same line may repeat.
+
+    Orders with ids are compared by their id.
+    """
+    files = [each for each in staged if each.plan.kind in ("flat", "order_lines") or _made_of_days(each)]
     alike = [each for each in files if sum(other.columns == each.columns and other.plan.attributes == each.plan.attributes for other in files) > 1]
     rows = " UNION ALL ".join(f"SELECT position, {each.number} AS file, {_content()} AS content FROM {each.relation}" for each in alike)
     return f"""
@@ -146,6 +149,17 @@ def identical_lines(connection: duckdb.DuckDBPyConnection, staged: Sequence[Stag
         counted = connection.execute(f"SELECT sum(n - 1) FROM (SELECT count(*) AS n FROM ({contents}) GROUP BY content)").fetchone()
         repeats += int(counted[0] or 0) if counted else 0
     return repeats
+
+
+def _made_of_days(each: Staged) -> bool:
+    return each.plan.kind == "orders" and each.derives_order_id
+
+
+def merged_rows(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> int:
+    """How many rows of orders files without order ids became part of an order that another row of their customer and day made."""
+    ids = " UNION ALL ".join(f"SELECT order_id FROM {each.relation}" for each in staged if _made_of_days(each))
+    counted = connection.execute(f"SELECT count(order_id) - count(DISTINCT order_id) FROM ({ids})").fetchone() if ids else None
+    return int(counted[0]) if counted else 0
 
 
 def repeated_ids(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -18,7 +18,7 @@ SHOWN = 10
 PERSONAL = ("email", "phone", "first_name", "last_name", "birth_date", "postal_code", "city")
 """Columns whose values no message shows."""
 
-WANTED = {"number": "a number", "whole": "a whole number", "flag": "yes or no", "date": "a date", "time": "a date"}
+WANTED = {"number": "a number", "whole": "a whole number", "flag": "yes or no"}
 
 REASONS = {
     "unreadable": "cannot be read",
@@ -86,7 +86,7 @@ def _sentence(connection: duckdb.DuckDBPyConnection, each: Staged, *, row: int, 
     called = _called(field, name)
     match what:
         case "unreadable":
-            return f"{called} must be {WANTED[field.column.kind] if field else 'readable'}{', got ' + shown if shown else ''}"
+            return f"{called} must be {_wanted(each, name, field)}{', got ' + shown if shown else ''}"
         case "empty":
             return f"{called} must not be empty"
         case "future":
@@ -102,6 +102,12 @@ def _sentence(connection: duckdb.DuckDBPyConnection, each: Staged, *, row: int, 
         case "row again":
             return "this row stands in an earlier file too"
     return f"no file holds the order {shown}"
+
+
+def _wanted(each: Staged, name: str, field: Field | None) -> str:
+    if name in each.reading.dates:
+        return f"a date written {each.reading.dates[name]}"
+    return WANTED[field.column.kind] if field else "readable"
 
 
 def _called(field: Field | None, name: str) -> str:

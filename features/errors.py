@@ -1,7 +1,8 @@
 """What went wrong becomes one clear message: what is wrong, where, and what would be right."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class WhobuysError(Exception):
@@ -23,16 +24,24 @@ class UsageError(WhobuysError):
     exit_code = 2
 
 
-class PartlyDone(WhobuysError):
-    """Some of what was asked is done and kept, the rest is not and is named."""
-
-    exit_code = 3
-
-
 class Refused(WhobuysError):
     """A guard said no (too small, no consent, worse than before). Not for what is broken."""
 
     exit_code = 4
+
+
+def no_file(path: Path) -> DataError:
+    """The error for a path at which there is no file: nothing at all, or a folder."""
+    return DataError(f"{path}: this is a folder; name a file in it" if path.is_dir() else f"{path}: there is no such file")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first ten names, and how many more there are.
+
+    >>> listed([str(number) for number in range(400)])
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 390 more'
+    """
+    return ", ".join(names[:10]) + (f" and {len(names) - 10:,} more" if len(names) > 10 else "")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -51,7 +60,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.7)
     if close:
         return f", did you mean {by_case[close[0]]!r}?"
-    if not names:
-        return ""
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return f"; known are: {', '.join(names[:10])}{more}"
+    return f"; known are: {listed(names)}" if names else ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
-from features.errors import DataError, UsageError, did_you_mean
+from features.errors import DataError, UsageError, did_you_mean, no_file
 from features.shop import Shop
 from features.tables import PATH_SEPARATOR
 from features.words import plain, same_word, words
 
 SetKind = Literal["category", "brand", "product", "keyword", "attribute", "ids"]
+SET_COLUMNS = ("product_set", "product_id")
 TEXT_COLUMNS = ("title", "brand", "category", "tags")
 
 
@@ -186,23 +188,74 @@ def _catalogue(shop: Shop, language: str) -> Catalogue:
     return Catalogue(shop.products, language)
 
 
+def read_ids(path: Path) -> list[str]:
+    """The product ids of a file, one a line, or of the column product_id of a CSV file. Raises DataError when it names none."""
+    text = _text(path)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise DataError(f"{path}: names no product; write a product id on each line")
+    return _cells(path, text, "product_id")["product_id"].tolist() if "product_id" in lines[0] else lines
+
+
 def read_sets(path: Path) -> list[ProductSet]:
     """The product sets of a CSV file with the columns product_set and product_id, in the order of their first line.
 
-    Raises DataError when the file is missing, is no such CSV or has no rows.
+    Raises DataError when the file is missing, is no such CSV or has no rows, and with the line of an empty cell.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
+    rows = _cells(path, _text(path), *SET_COLUMNS)
+    return [ProductSet.of(str(label), ids) for label, ids in rows.groupby("product_set", sort=False)["product_id"]]
+
+
+def read_named_sets(path: Path, catalogue: Catalogue) -> list[ProductSet]:
+    """The product sets of a file, in its order: a CSV file for ``read_sets``, or lines such as ``category: Tents``; lines with # are comments.
+
+    Raises DataError as ``read_sets`` does, and with the line of a name that the shop does not know.
+    """
+    lines = {number: line.strip() for number, line in enumerate(_text(path).splitlines(), start=1)}
+    names = {number: line for number, line in lines.items() if line and not line.startswith("#")}
+    if not names:
+        raise DataError(f"{path}: names no product set; write lines such as category: Tents, or a CSV file with the columns {','.join(SET_COLUMNS)}")
+    if any(column in next(iter(names.values())) for column in SET_COLUMNS):
+        return read_sets(path)
+    sets = [_called(path, number, name, catalogue) for number, name in names.items()]
+    return list({(each.kind, each.label): each for each in sets}.values())
+
+
+def _called(path: Path, number: int, name: str, catalogue: Catalogue) -> ProductSet:
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: is no CSV file with the columns product_set,product_id ({error})") from None
-    for column in ("product_set", "product_id"):
-        if column not in frame:
-            raise DataError(f"{path}: the column {column!r} is missing; it has: {', '.join(frame.columns)}")
-    if frame.empty:
+        return catalogue.called(name)
+    except (DataError, UsageError) as error:
+        raise DataError(f"{path}, line {number}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise no_file(path)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: this is not UTF-8 text") from None
+
+
+def _cells(path: Path, text: str, *columns: str) -> pd.DataFrame:
+    """Columns of a CSV text, without empty lines; the index is the line of the file."""
+    body = text.lstrip()
+    try:
+        frame = pd.read_csv(StringIO(body), dtype=str, keep_default_na=False, skip_blank_lines=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(f"{path}: is no CSV file with the columns {','.join(columns)} ({error})") from None
+    missing = next((column for column in columns if column not in frame), None)
+    if missing is not None:
+        raise DataError(f"{path}: the column {missing!r} is missing; it has: {', '.join(frame.columns)}")
+    cells = pd.DataFrame({column: frame[column].fillna("").str.strip() for column in columns})
+    cells.index += 2 + text[: len(text) - len(body)].count("\n")
+    cells = cells.loc[(cells != "").any(axis=1)]
+    if cells.empty:
         raise DataError(f"{path}: has no rows")
-    return [ProductSet.of(str(label), ids) for label, ids in frame.groupby("product_set", sort=False)["product_id"]]
+    for column in columns:
+        if (empty := cells[column] == "").any():
+            raise DataError(f"{path}, line {cells.index[empty][0]}: {column!r} is empty; every line needs {' and '.join(columns)}")
+    return cells
 
 
 def membership(shop: Shop, sets: Sequence[ProductSet]) -> csr_matrix:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from features.errors import DataError, UsageError
-from features.products import Catalogue, ProductSet, membership, read_sets
+from features.products import Catalogue, ProductSet, membership, read_ids, read_named_sets, read_sets
 from features.shop import Shop
 
 PRODUCTS = pd.DataFrame(
@@ -111,6 +111,8 @@ def test_a_keyword_needs_a_letter(catalogue: Catalogue) -> None:
         ("", "is no CSV file"),
         ("product_set,product_id\n", "has no rows"),
         ("set,product_id\na,b\n", "the column 'product_set' is missing; it has: set, product_id"),
+        ("product_set,product_id\na,1\n\n ,2\n", "sets.csv, line 4: 'product_set' is empty; every line needs product_set and product_id"),
+        ("\nproduct_set,product_id\na,\n", "sets.csv, line 3: 'product_id' is empty"),
     ],
 )
 def test_files_that_hold_no_sets(tmp_path: Path, text: str, message: str) -> None:
@@ -124,6 +126,50 @@ def test_sets_of_a_file_keep_leading_zeros_and_their_order(tmp_path: Path) -> No
     path = tmp_path / "sets.csv"
     path.write_text("product_set,product_id\nB,007\nA,1\nB,NA\n")
     assert read_sets(path) == [ProductSet.of("B", ["007", "NA"]), ProductSet.of("A", ["1"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("p1\n\n p2 \n", ["p1", "p2"]),
+        ("\ufeffp1\r\n007\r\n", ["p1", "007"]),
+        ("product_set,product_id\na,p1\na,007\n", ["p1", "007"]),
+        ('"product_id"\n"p1"\n', ["p1"]),
+    ],
+)
+def test_ids_of_a_file(tmp_path: Path, text: str, ids: list[str]) -> None:
+    (tmp_path / "ids").write_text(text, encoding="utf-8")
+    assert read_ids(tmp_path / "ids") == ids
+
+
+def test_sets_by_their_names_or_ids_from_one_kind_of_file(catalogue: Catalogue, tmp_path: Path) -> None:
+    path = tmp_path / "sets"
+    path.write_text("# ours\ncategory: Tents\n\nNordvind\nbrand: nordvind\n", encoding="utf-8")
+    assert [(each.kind, each.label) for each in read_named_sets(path, catalogue)] == [
+        ("category", "Outdoor > Camping > Tents"),
+        ("brand", "Nordvind"),
+    ]
+    path.write_text("product_set,product_id\nB,p1\nA,p2\n", encoding="utf-8")
+    assert read_named_sets(path, catalogue) == [ProductSet.of("B", ["p1"]), ProductSet.of("A", ["p2"])]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"# nothing\n", "sets: names no product set; write lines such as category: Tents, or a CSV file"),
+        (b"Tents\ncategory: Tnts\n", "sets, line 2: there is no category 'Tnts', did you mean 'Tents'?"),
+        (b"categry: Tents\n", "sets, line 1: 'categry: Tents': 'categry' is no kind of product set, did you mean 'category'"),
+        (b"product_set,sku\na,1\n", "sets: the column 'product_id' is missing"),
+        (b"L\xf8besko\n", "sets: this is not UTF-8 text"),
+        (None, "sets: there is no such file"),
+    ],
+)
+def test_a_file_that_names_no_sets(catalogue: Catalogue, content: bytes | None, message: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "sets").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_named_sets(tmp_path / "sets", catalogue)
+    assert message in str(caught.value)
 
 
 def test_membership_leaves_out_unknown_products(shop: Shop) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 from yaml.nodes import MappingNode
 
-from features.errors import DataError
+from features.errors import DataError, no_file
 
 MOST_BYTES = 1_000_000
 DEEPEST = 30
@@ -40,8 +40,8 @@ def read_text(path: Path) -> str:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(f"{path}: is larger than {MOST_BYTES:,} bytes")
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise no_file(path) from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: is not UTF-8 text") from None
 

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,11 +25,6 @@ NO_CLOCK = {"WHOBUYS_TODAY": "2026-07-01"}
 def ask(*words: str | Path, shop: Path | None = None, today: str = "2026-07-01") -> Result:
     further = ["--shop", str(shop)] if shop else []
     return CliRunner().invoke(app, [*map(str, words), *further], env={"WHOBUYS_TODAY": today})
-
-
-@pytest.fixture
-def shop(trained_shop: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained_shop, tmp_path / "shop"))
 
 
 def test_init_writes_commented_files_and_keeps_what_is_there(tmp_path: Path) -> None:
@@ -69,20 +63,66 @@ def test_who_prints_data_on_stdout_and_the_header_beside_it(trained_shop: Path) 
     as_csv = ask("who", "--category", "Tents", "--top", "3", "--csv", shop=trained_shop)
     frame = pd.read_csv(io.StringIO(as_csv.stdout))
     assert frame["rank"].tolist() == [1, 2, 3] and "buyers expected" in as_csv.stderr
+    assert frame["is_new"].dtype == bool and set(frame["data_date"]) == {"2026-07-01"}
     as_json = json.loads(ask("who", "--category", "Tents", "--top", "3", "--json", shop=trained_shop).stdout)
-    assert [row["customer_id"] for row in as_json] == frame["customer_id"].tolist() == [row.split()[1] for row in rows]
+    assert (as_json["as_of"], as_json["horizon"]) == ("2026-07-01", 30)
+    assert [row["customer_id"] for row in as_json["rows"]] == frame["customer_id"].tolist() == [row.split()[1] for row in rows]
 
 
-@pytest.mark.parametrize("ending, read", [(".csv", pd.read_csv), (".parquet", pd.read_parquet), (".json", pd.read_json)])
-def test_who_writes_every_customer_and_set(ending: str, read: object, trained_shop: Path, tmp_path: Path) -> None:
+def read_rows(path: Path) -> pd.DataFrame:
+    """The rows of an answer in a file."""
+    if path.suffix == ".json":
+        return pd.DataFrame(json.loads(path.read_text(encoding="utf-8"))["rows"])
+    return pd.read_csv(path).drop(columns="data_date") if path.suffix == ".csv" else pd.read_parquet(path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".json"])
+def test_who_writes_every_customer_and_set(ending: str, trained_shop: Path, tmp_path: Path) -> None:
     sets = tmp_path / "sets.csv"
     sets.write_text("product_set,product_id\nb,P000159\nb,P000320\na,P000001\n", encoding="utf-8")
     result = ask("who", "--sets-file", sets, "--all", "-o", tmp_path / f"out{ending}", shop=trained_shop)
     assert result.exit_code == 0 and result.stdout == "", result.output
-    frame = read(tmp_path / f"out{ending}")  # type: ignore[operator]  # one of three readers
+    frame = read_rows(tmp_path / f"out{ending}")
     assert frame.columns.tolist() == ["product_set", "customer_id", "probability", "rank"]
     assert frame["product_set"].drop_duplicates().tolist() == ["b", "a"]
     assert f"{len(frame):,} rows; the probabilities in it add up to {frame['probability'].sum():,.1f} buyers" in result.stderr
+
+
+def test_many_sets_are_headed_by_what_is_expected_of_each(trained_shop: Path, tmp_path: Path) -> None:
+    ids = [f"P{number:06}" for number in range(1, 14)]
+    (tmp_path / "sets.csv").write_text("product_set,product_id\n" + "".join(f"set {each},{each}\n" for each in ids), encoding="utf-8")
+    asked: list[str | Path] = ["who", "--sets-file", tmp_path / "sets.csv", "--top", "3"]
+    table = ask(*asked, shop=trained_shop).stdout.splitlines()
+    assert table[0].startswith("as of 2026-07-01, the next 30 days: ") and "13 product sets, once a set (base rate " in table[0]
+    assert table[1].startswith("the 39 most probable: ") and ", lift " in table[1]
+    assert table[2].split() == ["product_set", "products", "listed", "expected_of_listed", "expected_buyers", "base_rate", "lift"]
+    assert [line.split()[:4] for line in table[3:13]] == [["set", each, "1", "3"] for each in ids[:10]]
+    assert table[13] == "... and 3 more, shown by --csv, or with -o FILE"
+    assert sum(line.split() == ["rank", "customer_id", "probability", "is_new"] for line in table) == 10
+    result = ask(*asked, "--csv", shop=trained_shop)
+    assert result.stderr.splitlines()[:13] == table[:13] and result.stderr.splitlines()[13] == "... and 3 more, in the rows"
+    assert pd.read_csv(io.StringIO(result.stdout))["product_set"].nunique() == 13
+    written = ask(*asked, "-o", tmp_path / "out.csv", shop=trained_shop).stderr
+    assert "\n".join(table[:13]) in written and f"... and 3 more, in {tmp_path / 'out.csv'}" in written
+
+
+@pytest.mark.parametrize("text", ["product_set,product_id\nmine,P000159\nmine,X1\nnobody,X2\n", "# ours\ncategory: Tents\n\nNordvind\n"])
+def test_one_file_of_sets_serves_who_and_score(text: str, shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "sets.csv").write_text(text, encoding="utf-8")
+    asked = ask("who", "--sets-file", tmp_path / "sets.csv", "--top", "2", "--csv", shop=shop)
+    scored = ask("score", "--sets", tmp_path / "sets.csv", "--csv", shop=shop)
+    assert asked.exit_code == scored.exit_code == 0, asked.output + scored.output
+    sets = [set(pd.read_csv(io.StringIO(each.stdout))["product_set"]) for each in (asked, scored)]
+    assert sets[0] == sets[1] == ({"mine"} if "mine" in text else {"Outdoor > Camping > Tents", "Nordvind"})
+    for result in (asked, scored):
+        assert ("1 of 2 product sets are left out, as the shop knows none of their products: 'nobody'" in result.stderr) is ("mine" in text)
+        assert ("left out of 'mine' (1 of 2)" in result.stderr) is ("mine" in text)
+
+
+def test_the_header_counts_known_products(trained_shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("P000159\nX1\n", encoding="utf-8")
+    result = ask("who", "--ids-file", tmp_path / "ids.txt", "--top", "1", shop=trained_shop)
+    assert result.stdout.startswith("ids.txt: 1 product (") and "left out of 'ids.txt' (1 of 2)" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -118,6 +158,11 @@ def test_every_way_to_name_products(words: Sequence[str], trained_shop: Path, tm
         (["who", "--product", "P999999"], 1, "there is no product 'P999999'"),
         (["who", "zzyzx"], 1, "no product has the keyword 'zzyzx'"),
         (["who", "--category", "Tents", "--brand", "Nordvind", "socks"], 1, "no product is in all of"),
+        (["who", "--ids-file", "{folder}"], 1, "this is a folder; name a file in it"),
+        (["who", "--sets-file", "{folder}"], 1, "this is a folder; name a file in it"),
+        (["score", "--sets", "{folder}"], 1, "this is a folder; name a file in it"),
+        (["who", "--sets-file", "{folder}/unknown.csv", "--all"], 2, "give a file for it with -o FILE"),
+        (["train", "--as-of", "2020-01-01"], 1, "--as-of 2020-01-01: nobody had ordered before that day; the orders are of 20"),
         (["who", "--ids-file", "{folder}/unknown.txt"], 1, "no product of 'unknown.txt' is known to the shop"),
         (["who", "--sets-file", "{folder}/unknown.csv"], 1, "no product of 'nobody' is known to the shop"),
         (["who", "--sets-file", "{folder}/none.csv"], 1, "there is no such file"),
@@ -154,7 +199,10 @@ def test_a_mistake_is_one_clear_message(words: Sequence[str], code: int, message
 
 @pytest.mark.parametrize(
     "words, message",
-    [(["who", "tent"], "no orders were imported here yet; run: whobuys import"), (["score"], "nothing was trained here yet; run: whobuys train")],
+    [
+        (["who", "tent"], "no orders were imported here yet; run: whobuys import"),
+        (["score"], "no orders were imported here yet; run: whobuys import"),
+    ],
 )
 def test_each_verb_names_the_one_before_it(words: Sequence[str], message: str, tmp_path: Path) -> None:
     result = ask(*words, shop=tmp_path)
@@ -177,6 +225,25 @@ def test_score_publishes_and_tells_what_is_expected(shop: Path, tmp_path: Path) 
     assert str(read_current(shop)["scores"]).startswith("scores/2026-07-01-")
 
 
+def test_orders_alone_are_scored_and_nobody_is_sent_to_who(shop: Path) -> None:
+    ask("import", shop / "exports-in" / "orders.csv", shop=shop)
+    result = ask("score", shop=shop)
+    assert result.exit_code == 0 and "next: whobuys who" not in result.stderr
+    assert "customers.parquet; the orders have no lines, so nothing is known of what was bought; import order lines" in result.stderr
+
+
+def test_too_few_orders_are_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text(
+        "order_id,customer_id,ordered_at,revenue\n1,a,2024-01-01,1\n2,b,2025-01-01,1\n3,a,2026-01-01,1\n", encoding="utf-8"
+    )
+    ask("import", tmp_path / "o.csv", shop=tmp_path)
+    result = ask("train", shop=tmp_path)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert (
+        "there are 3 orders of 2 customers, too few to learn from: import the orders of at least 20 customers, over at least 60 days" in result.stderr
+    )
+
+
 def test_evaluate_prints_ours_beside_the_rules(trained_shop: Path) -> None:
     told = ask("evaluate", shop=trained_shop).stdout
     assert "whobuys" in told and "orders_from_set" in told and "who orders anything" in told
@@ -189,15 +256,25 @@ def test_doctor_finds_what_is_wrong(shop: Path) -> None:
     assert healthy.exit_code == 0, healthy.output
     states = pd.read_csv(io.StringIO(healthy.stdout)).set_index("check")["state"]
     assert states[["tables", "bundle", "scores", "lightgbm"]].tolist() == ["ok", "ok", "missing", "ok"]
+    (shop / "audiences.yaml").write_text("audience: tents\nwho: [{bought: {category: Tents}}]\n", encoding="utf-8")
+    (shop / "scores" / ".2026-07-01-x.part").mkdir(parents=True)
+    told = ask("doctor", shop=shop)
+    assert told.exit_code == 0 and "1 audience, whose products are all known" in told.stdout
+    assert "scores/.2026-07-01-x.part: 0.0 MB of runs that were broken off" in told.stdout
+    (shop / "audiences.yaml").write_text("audience: tents\nwho: [{bought: {category: Tnets}}]\n", encoding="utf-8")
+    wrong = ask("doctor", shop=shop)
+    assert wrong.exit_code == 1 and "tents: who.0.bought.category: there is no category 'Tnets', did you mean 'Tents'?" in wrong.stdout
     ask("score", shop=shop)
     ask("import", shop / "exports-in" / "orders.csv", shop=shop)
     assert "(of older orders than the tables)" in ask("doctor", shop=shop).stdout
     orders = shop / str(read_current(shop)["tables"]) / "orders.parquet"
     orders.write_bytes(orders.read_bytes()[:-1])
+    (shop / "audiences.yaml").write_text("audience: [", encoding="utf-8")
     (shop / "whobuys.toml").write_text("[trian]\n", encoding="utf-8")
     ill = ask("doctor", shop=shop)
     assert ill.exit_code == 1
-    assert "orders.parquet: its sha256 does not fit" in ill.stdout and "[trian] is no section, did you mean 'train'?" in ill.stdout
+    assert "orders.parquet: its sha256 does not fit" in ill.stdout and "audiences.yaml, line 1: this is not valid YAML" in ill.stdout
+    assert "[trian] is no section, did you mean 'train'?" in ill.stdout
     (shop / "current.json").write_text("{", encoding="utf-8")
     assert ask("doctor", shop=shop).exit_code == ask("doctor", shop=shop / "nowhere").exit_code == 1
 

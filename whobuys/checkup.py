@@ -1,8 +1,9 @@
-"""A shop's folder and the machine -> what is in order and what is wrong, a row each."""
+"""A shop's folder and the machine -> what is in order and what is wrong, a row each; and whether there are orders to learn from."""
 
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,17 +11,22 @@ from pathlib import Path
 import pandas as pd
 
 from features.config import CONFIG, load_config
-from features.errors import WhobuysError
+from features.errors import DataError, WhobuysError, listed
 from features.files import CURRENT, Current, check_seal, read_current
+from features.products import Catalogue
+from features.shop import Shop
+from features.tables import COMPLETED
+from serving.audiences import AUDIENCES, Audience, product_sets, saved_audiences
 
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "ibis-framework", "duckdb", "sqlglot", "scikit-learn", "lightgbm", "implicit", "mlflow")
 LITTLE_DISK = 2e9
+LEAST_CUSTOMERS = 20
 
 Finding = tuple[str, str, str]
 
 
 def checkup(shop: Path) -> pd.DataFrame:
-    """Columns check, state (``ok``, ``missing``, ``wrong``) and found; nothing is changed."""
+    """Columns check, state (``ok``, ``note``, ``missing``, ``wrong``) and found; nothing is changed."""
     return pd.DataFrame([*_folder(shop), *_machine(shop)], columns=["check", "state", "found"])
 
 
@@ -35,7 +41,10 @@ def _folder(shop: Path) -> Iterator[Finding]:
     except WhobuysError as error:
         yield CURRENT, "wrong", str(error)
         return
-    yield from _published(shop, current)
+    published = list(_published(shop, current))
+    yield from published
+    yield _checked(AUDIENCES, lambda: _audiences(shop, catalogue=Catalogue.of(Shop.open(shop)) if published[0][1] == "ok" else None))
+    yield _left_behind(shop)
 
 
 def _published(shop: Path, current: Current) -> Iterator[Finding]:
@@ -53,6 +62,55 @@ def _sealed(folder: Path, *, newest: str) -> str:
     assert isinstance(files, dict)
     older = " (of older orders than the tables)" if manifest.get("tables", newest) != newest else ""
     return f"{folder.name}{older}: {len(files)} files as sealed, {sum(facts['bytes'] for facts in files.values()) / 1e6:,.1f} MB"
+
+
+def _audiences(shop: Path, *, catalogue: Catalogue | None) -> str:
+    """Sentences about the saved audiences. Raises DataError with every name in them that the catalogue does not know."""
+    if not (shop / AUDIENCES).exists():
+        return "none"
+    saved = saved_audiences(shop)
+    found = f"{len(saved)} audience{'s' * (len(saved) != 1)}"
+    if catalogue is None or not saved:
+        return found
+    problems = [problem for audience in saved.values() if (problem := _problem(audience, catalogue))]
+    if problems:
+        raise DataError("; ".join(problems))
+    return f"{found}, whose products are all known"
+
+
+def _problem(audience: Audience, catalogue: Catalogue) -> str | None:
+    try:
+        product_sets(audience, catalogue)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def _left_behind(shop: Path) -> Finding:
+    found = sorted(shop.rglob(".*.part"))
+    if not found:
+        return "left behind", "ok", "nothing"
+    size = sum(file.stat().st_size for path in found for file in (path, *path.rglob("*")) if file.is_file())
+    names = listed([str(path.relative_to(shop)) for path in found])
+    return "left behind", "note", f"{names}: {size / 1e6:,.1f} MB of runs that were broken off; delete them, unless one is running now"
+
+
+def check_orders(shop: Path, as_of: date | None, *, horizon: int) -> None:
+    """Raise DataError, saying what is missing, when hardly anybody had ordered before a date (None: ever)."""
+    orders = Shop.open(shop).tables["orders"]
+    known = orders.filter(orders.status == COMPLETED, orders.customer_id.notnull()).mutate(day=orders.ordered_at.date())
+    before = known.filter(known.day < as_of) if as_of else known
+    first, last = known.agg(first=known.day.min(), last=known.day.max()).to_pandas().iloc[0]
+    if pd.isna(first):
+        return
+    count, customers = (int(each) for each in before.agg(count=before.count(), customers=before.customer_id.nunique()).to_pandas().iloc[0])
+    if not count:
+        raise DataError(f"--as-of {as_of}: nobody had ordered before that day; the orders are of {first:%Y-%m-%d} to {last:%Y-%m-%d}")
+    if customers < LEAST_CUSTOMERS:
+        raise DataError(
+            f"there are {count} orders of {customers} customers{f' before {as_of}' if as_of else ''}, too few to learn from: "
+            f"import the orders of at least {LEAST_CUSTOMERS} customers, over at least {2 * horizon} days (twice the horizon)"
+        )
 
 
 def _checked(name: str, check: Callable[[], object]) -> Finding:

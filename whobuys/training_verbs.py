@@ -1,16 +1,14 @@
 """The verbs that learn and prove: train and evaluate."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from whobuys.terminal import AsOf, Csv, Json, MemoryLimit, ShopFolder, Threads, form_of, progress, say, set_threads
+from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, ShopFolder, Threads, form_of, progress, say, set_threads
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HERE = Path()
 TABLE = "methods"
 THREADS = 2
 MEASURES = {
@@ -35,8 +33,10 @@ def train(
     from features.config import load_config
     from features.files import read_current
     from training import train as training
+    from whobuys.checkup import check_orders
 
     config = load_config(shop)
+    check_orders(shop, as_of, horizon=horizon or config.train.horizon)
     with progress() as tell:
         bundle = training.train(
             shop,
@@ -55,7 +55,7 @@ def train(
 
 def evaluate(
     shop: ShopFolder = HERE,
-    bundle: Annotated[str | None, typer.Option("--bundle", metavar="ID", help="Another bundle than the published one.")] = None,
+    bundle: BundleId = None,
     table: Annotated[
         str, typer.Option("--table", metavar="NAME", help="Which table --json and --csv print: methods, sets, customers, calibration or gain.")
     ] = TABLE,

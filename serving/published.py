@@ -1,7 +1,8 @@
-"""A shop folder -> the bundle in use (or a named one), and one clear message when disk or memory give out while it is asked."""
+"""A shop folder -> the bundle in use (or a named one) and the shop as of a date, and one clear message when disk or memory give out meanwhile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,7 @@ import pandas as pd
 from features.errors import DataError, did_you_mean
 from features.files import read_current
 from features.shop import Shop
+from features.snapshot import Snapshot
 from models.bundle import Bundle
 
 BUNDLES = "bundles"
@@ -31,12 +33,29 @@ def load_bundle(shop: Path, bundle: str | None = None) -> Bundle:
     return Bundle.load(shop / published)
 
 
+def open_as_of(shop: Path, as_of: date | None, *, bundle: str | None, memory_limit: str | None, threads: int | None) -> tuple[Bundle, Snapshot]:
+    """The bundle of ``load_bundle`` and the shop as of a date, None being the day after the last order.
+
+    Raises DataError as ``load_bundle`` does, when nothing was imported yet, and for a date of which nothing can be known.
+    """
+    opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
+    loaded = load_bundle(shop, bundle)
+    as_of = as_of or opened.default_as_of
+    opened.check_date(as_of)
+    return loaded, Snapshot(opened, as_of, horizon=loaded.horizon)
+
+
+def no_interest(shop: Shop, bundle: Bundle) -> str | None:
+    """Why nothing can be said of who buys what, and what would mend it; None when it can."""
+    if not shop.has_lines:
+        return "the orders have no lines, so nothing is known of what was bought; import order lines, then: whobuys train --promote"
+    return None if bundle.has_interest else f"the bundle {bundle.id} was trained without order lines; run: whobuys train --promote"
+
+
 def check_interest(shop: Shop, bundle: Bundle) -> None:
     """Raise DataError unless the shop and the bundle know what was bought."""
-    if not shop.has_lines:
-        raise DataError("the orders have no lines, so nothing is known of what was bought; import order lines, then train again")
-    if not bundle.has_interest:
-        raise DataError(f"the bundle {bundle.id} was trained without order lines; run: whobuys train --promote")
+    if reason := no_interest(shop, bundle):
+        raise DataError(reason)
 
 
 @contextmanager

@@ -15,16 +15,16 @@ from features.config import Config
 from features.dates import parse_day
 from features.errors import DataError, did_you_mean
 from features.files import check_seal, locked, publish, read_current, seal, whole_folder
-from features.products import Catalogue, ProductSet
+from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.training_sets import main_products, main_sets
+from models.training_sets import main_products
 from serving.exports import write_table
-from serving.main_sets import MAIN_PRODUCTS, MAIN_SETS, is_narrow, named_sets
-from serving.published import enough_room, load_bundle
+from serving.published import enough_room, load_bundle, no_interest, open_as_of
 from serving.ranks import BestCustomers, BestSets, customers_table, no_interests
-from serving.who import purchases
+from serving.scored_sets import CANDIDATE_PRODUCTS, is_narrow, sets_to_score
+from serving.who import known_sets, purchases
 
 FOLDER = "scores"
 Say = Callable[[str], None]
@@ -74,7 +74,7 @@ class Scores:
 
     @cached_property
     def interests(self) -> pd.DataFrame:
-        """The top customers of each main set: product_set_kind, product_set, customer_id, probability, rank, is_new."""
+        """The top customers of each set: product_set_kind, product_set, customer_id, probability, rank, is_new."""
         return pd.read_parquet(self.folder / "interests.parquet")
 
     @cached_property
@@ -114,30 +114,29 @@ def score(
     config: Config,
     as_of: date | None = None,
     bundle: str | None = None,
-    sets: Sequence[str] = (),
+    sets_file: Path | None = None,
     memory_limit: str | None = None,
     threads: int | None = None,
     say: Say = lambda text: None,
 ) -> Scores:
     """Score every customer as of a date (the day after the last order) with the published bundle or the named one, and publish.
 
-    ``sets`` (such as ``category: Tents``) are the product sets to score, by default those of the config, or else the shop's main ones.
-    Until the new scores are whole, the published ones stay. Raises DataError before anything was trained, Refused when another run writes.
+    ``sets_file`` names the product sets to score; by default those of the config, or else the shop's categories and brands.
+    Until the new scores are whole, the published ones stay; of older ones, as many stay as the config says.
+    Raises DataError before anything was trained, Refused when another run writes.
     """
     with locked(shop), enough_room(shop):
-        loaded = load_bundle(shop, bundle)
-        opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
-        as_of = as_of or opened.default_as_of
-        opened.check_date(as_of)
-        snapshot = Snapshot(opened, as_of, horizon=loaded.horizon)
+        loaded, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
         folder = shop / FOLDER / _free_name(shop, f"{snapshot.as_of}-{loaded.id}")
         _remove_left_behind(shop)
         with whole_folder(folder) as temporary:
             run = _Run(loaded, snapshot, config, temporary, say)
+            sets = run.sets(sets_file)
             limits = run.write_customers()
-            run.write_interests(sets or config.score.product_sets)
+            run.write_interests(sets)
             seal(temporary, **run.facts(limits))
         publish(shop, scores=f"{FOLDER}/{folder.name}")
+        _remove_older(shop, keep=config.score.keep)
     say(f"published {FOLDER}/{folder.name}")
     return Scores.open(shop, folder.name)
 
@@ -153,7 +152,7 @@ class _Run:
     say: Say
 
     def facts(self, limits: dict[str, object]) -> dict[str, object]:
-        snapshot, settings = self.snapshot, self.config.score.model_dump(exclude={"product_sets"})
+        snapshot, settings = self.snapshot, self.config.score.model_dump(exclude={"product_sets", "keep"})
         whose = {"as_of": str(snapshot.as_of), "horizon": self.bundle.horizon, "bundle": self.bundle.id, "tables": snapshot.shop.tables_id}
         return {**whose, "customers": len(snapshot.customer_ids), "limits": limits, "settings": settings}
 
@@ -164,14 +163,22 @@ class _Run:
         write_table(self.folder / "customers.parquet", table.rename_axis("customer_id").reset_index())
         return limits
 
-    def write_interests(self, names: Sequence[str]) -> None:
+    def sets(self, sets_file: Path | None) -> list[ProductSet] | None:
+        """The product sets to score; None when nothing is known of what was bought."""
+        if no_interest(self.snapshot.shop, self.bundle):
+            return None
+        found = sets_to_score(self.snapshot, names=self.config.score.product_sets, sets_file=sets_file)
+        sets, notes = known_sets(self.snapshot.shop, found)
+        for note in notes:
+            self.say(f"note: {note}")
+        return sets
+
+    def write_interests(self, sets: list[ProductSet] | None) -> None:
         """Write interests.parquet, bests.parquet and product_sets.parquet; empty ones when nothing is known of what was bought."""
-        if not (self.snapshot.shop.has_lines and self.bundle.has_interest):
-            self.say("no interests: the orders have no lines, so nothing is known of what was bought")
+        if sets is None:
+            self.say(f"no interests: {no_interest(self.snapshot.shop, self.bundle)}")
             self._write(no_interests(), no_interests(), _sets_table([], np.zeros(0), 1))
             return
-        catalogue = Catalogue.of(self.snapshot.shop)
-        sets = named_sets(catalogue, names) if names else main_sets(self.snapshot, catalogue, limit=MAIN_SETS)
         interests, best_sets, totals = self._score_sets(sets)
         best_products = self._score_products()
         bests = pd.concat([best_sets, best_products], ignore_index=True)
@@ -196,7 +203,7 @@ class _Run:
         return of_sets.table(), of_customers.table(ids, sets, ever), totals
 
     def _score_products(self) -> pd.DataFrame:
-        products = main_products(self.snapshot, limit=MAIN_PRODUCTS)
+        products = main_products(self.snapshot, limit=CANDIDATE_PRODUCTS)
         self.say(f"scoring {len(products)} products")
         ids, of_customers = self.snapshot.customer_ids, BestSets(len(self.snapshot.customer_ids), self.config.score.top_per_customer)
         for start, stop, block in self.bundle.interest_blocks(self.snapshot, products):
@@ -223,6 +230,15 @@ def _free_name(shop: Path, name: str) -> str:
     published = Path(read_current(shop).get("scores", "")).name
     names = (name, *(f"{name}-{number}" for number in (2, 3)))
     return next(each for each in names if each != published)
+
+
+def _remove_older(shop: Path, *, keep: int) -> None:
+    """Remove all but the ``keep`` scoring runs made last, never the published one; a kill leaves none of them half removed."""
+    published = Path(read_current(shop).get("scores", "")).name
+    made = sorted((shop / FOLDER).glob("[!.]*"), key=lambda path: (path.name == published, path.stat().st_mtime_ns, path.name))
+    for path in made[:-keep]:
+        path.rename(path.with_name(f".{path.name}.part"))
+    _remove_left_behind(shop)
 
 
 def _remove_left_behind(shop: Path) -> None:

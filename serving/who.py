@@ -1,7 +1,7 @@
 """A bundle, a snapshot and product sets become answers: who will buy these products, how probably, and how many buyers are expected."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
-from features.errors import DataError
+from features.errors import DataError, listed
 from features.products import ProductSet, membership
 from features.shop import Shop
 from features.snapshot import Snapshot
@@ -19,6 +19,38 @@ Floats = NDArray[np.float32]
 Positions = NDArray[np.intp]
 
 BLOCK_ROWS = 200_000
+EVERYBODY = ("customer_id", "probability", "rank")
+"""Columns of a long table of every customer for every set, which is large."""
+MOST_PROBABLE = (*EVERYBODY, "is_new")
+"""Columns of a long table of each set's most probable customers."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is expected of ``pairs`` of a customer and a product set: ``buyers`` among all of them, ``of_listed`` among those ``listed``."""
+
+    pairs: int = 0
+    buyers: float = 0.0
+    listed: int = 0
+    of_listed: float = 0.0
+
+    def __add__(self, other: "Expected") -> "Expected":
+        return Expected(self.pairs + other.pairs, self.buyers + other.buyers, self.listed + other.listed, self.of_listed + other.of_listed)
+
+    @property
+    def base_rate(self) -> float:
+        """The probability of a pair taken at random."""
+        return self.buyers / self.pairs
+
+    @property
+    def lift(self) -> float:
+        """How much more probably a listed one buys than one taken at random, as the model has it; NaN when nobody is listed or expected."""
+        return self.of_listed / self.listed / self.base_rate if self.listed and self.buyers else float("nan")
+
+    @property
+    def share(self) -> float:
+        """The share of all expected buyers that is expected among those listed."""
+        return self.of_listed / self.buyers if self.buyers else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +69,39 @@ class Answer:
     rows: pd.DataFrame
 
     @property
-    def base_rate(self) -> float:
-        """The probability of a customer taken at random."""
-        return self.expected_buyers / self.customers
+    def expected(self) -> Expected:
+        """Buyers expected among all customers and among those in ``rows``; base rate and lift."""
+        of_listed = float(self.rows["probability"].astype(np.float64).sum())
+        return Expected(self.customers, self.expected_buyers, len(self.rows), of_listed)
+
+
+@dataclass
+class Tally:
+    """Keeps what is expected of each set while the answers pass by."""
+
+    sets: list[ProductSet] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
+
+    def counted(self, found: Iterable[Answer]) -> Iterator[Answer]:
+        """The same answers."""
+        for answer in found:
+            self.sets.append(answer.product_set)
+            self.expected.append(answer.expected)
+            yield answer
 
     @property
-    def expected_shown(self) -> float:
-        """Buyers expected among the customers shown."""
-        return float(self.rows["probability"].astype(np.float64).sum())
+    def total(self) -> Expected:
+        """All sets together; a customer counts once for each set."""
+        return sum(self.expected, Expected())
 
-    @property
-    def lift(self) -> float:
-        """How much more probably the customers shown buy than one taken at random, as the model has it."""
-        return self.expected_shown / len(self.rows) / self.base_rate if len(self.rows) and self.expected_buyers else float("nan")
+    def table(self) -> pd.DataFrame:
+        """A row per set: product_set, products, listed, expected_of_listed, expected_buyers, base_rate, lift."""
+        rows = [
+            (one.label, len(one), each.listed, each.of_listed, each.buyers, each.base_rate, each.lift)
+            for one, each in zip(self.sets, self.expected, strict=True)
+        ]
+        names = ["product_set", "products", "listed", "expected_of_listed", "expected_buyers", "base_rate", "lift"]
+        return pd.DataFrame(rows, columns=names)
 
 
 def best_first(probability: Floats, count: int | None = None) -> Positions:
@@ -73,46 +125,47 @@ def purchases(snapshot: Snapshot, sets: Sequence[ProductSet]) -> csc_matrix:
     return csc_matrix(orders @ membership(snapshot.shop, sets)[rows])
 
 
-def check_known(shop: Shop, sets: Sequence[ProductSet]) -> list[str]:
-    """Raise DataError naming the sets of which the shop knows no product; return a sentence for each set of which it knows only some."""
+def known_sets(shop: Shop, sets: Sequence[ProductSet]) -> tuple[list[ProductSet], list[str]]:
+    """The sets with only those products that the shop knows, and without sets of which it knows none; and sentences about what was left out.
+
+    Raises DataError when no set is left of some.
+    """
     known = set(shop.product_ids)
-    counts = [sum(product_id in known for product_id in each.product_ids) for each in sets]
-    nothing = [each.label for each, count in zip(sets, counts, strict=True) if not count]
-    if nothing:
-        more = f" and {len(nothing) - 5} more" if len(nothing) > 5 else ""
-        raise DataError(f"no product of {', '.join(map(repr, nothing[:5]))}{more} is known to the shop; check the product ids")
-    return [f"{each.label}: {len(each) - n} of {len(each)} products are unknown" for each, n in zip(sets, counts, strict=True) if n < len(each)]
+    found = [replace(each, product_ids=tuple(product_id for product_id in each.product_ids if product_id in known)) for each in sets]
+    nothing = [repr(each.label) for each in found if not len(each)]
+    if nothing and len(nothing) == len(sets):
+        raise DataError(f"no product of {listed(nothing)} is known to the shop; check the product ids")
+    partly = [f"{each.label!r} ({len(each) - len(left)} of {len(each)})" for each, left in zip(sets, found, strict=True) if 0 < len(left) < len(each)]
+    unknown = f"{len(nothing):,} of {len(sets):,} product sets are left out, as the shop knows none of their products: {listed(nothing)}"
+    notes = [unknown] * bool(nothing) + [f"products that the shop does not know are left out of {listed(partly)}"] * bool(partly)
+    return [each for each in found if len(each)], notes
 
 
 def answers(bundle: Bundle, snapshot: Snapshot, sets: Sequence[ProductSet], *, top: int | None) -> Iterator[Answer]:
     """An answer for each set, in order, with the ``top`` customers (None: all of them)."""
     ever = purchases(snapshot, sets)
-    ids = pd.Series(snapshot.customer_ids, dtype="str")
+    ids = pd.Series(snapshot.customer_ids, dtype="str").array
     for start, stop, block in bundle.interest_blocks(snapshot, sets):
         for column in range(stop - start):
             probability = block[:, column]
             order = best_first(probability, top)
             has_bought = np.zeros(len(ids), dtype=bool)
             has_bought[ever.indices[ever.indptr[start + column] : ever.indptr[start + column + 1]]] = True
-            rows = {"rank": np.arange(1, len(order) + 1), "customer_id": ids.to_numpy()[order], "probability": probability[order]}
-            frame = pd.DataFrame({**rows, "is_new": ~has_bought[order]})
-            total = float(probability.sum(dtype=np.float64))
-            yield Answer(sets[start + column], snapshot.as_of, bundle.horizon, len(ids), total, frame)
-
-
-def everybody(bundle: Bundle, snapshot: Snapshot, sets: Sequence[ProductSet]) -> Iterator[pd.DataFrame]:
-    """Frames product_set, customer_id, probability, rank of every customer for every set, set by set, each the most probable first."""
-    ids = pd.Series(snapshot.customer_ids, dtype="str")
-    kept: list[pd.DataFrame] = []
-    for start, stop, block in bundle.interest_blocks(snapshot, sets):
-        for column in range(stop - start):
-            order = best_first(block[:, column])
-            label = pd.Series([sets[start + column].label], dtype="str").repeat(len(order)).array
             rank = np.arange(1, len(order) + 1, dtype=np.int32)
-            rows = {"product_set": label, "customer_id": ids.array.take(order), "probability": block[order, column], "rank": rank}
-            kept.append(pd.DataFrame(rows))
-            if sum(map(len, kept)) >= BLOCK_ROWS:
-                yield pd.concat(kept, ignore_index=True)
-                kept = []
+            rows = {"rank": rank, "customer_id": ids.take(order), "probability": probability[order], "is_new": ~has_bought[order]}
+            total = float(probability.sum(dtype=np.float64))
+            yield Answer(sets[start + column], snapshot.as_of, bundle.horizon, len(ids), total, pd.DataFrame(rows))
+
+
+def long_table(found: Iterable[Answer], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """The rows of many answers below each other, in frames of many rows: product_set and the named columns of ``Answer.rows``."""
+    kept: list[pd.DataFrame] = []
+    for answer in found:
+        frame = answer.rows[list(columns)].copy()
+        frame.insert(0, "product_set", pd.Series(answer.product_set.label, index=frame.index, dtype="str"))
+        kept.append(frame)
+        if sum(map(len, kept)) >= BLOCK_ROWS:
+            yield pd.concat(kept, ignore_index=True)
+            kept = []
     if kept:
         yield pd.concat(kept, ignore_index=True)

@@ -1,6 +1,7 @@
 """What every test shares: one BLAS thread a process, no telemetry, repeatable cases, and the real data sets beside the checkout."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,12 @@ def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not (home / "trained_shop" / "current.json").exists():
             _train_small_shop(home / "trained_shop")
     return home / "trained_shop"
+
+
+@pytest.fixture
+def shop(trained_shop: Path, tmp_path: Path) -> Path:
+    """A copy of the trained shop that a test may write to."""
+    return Path(shutil.copytree(trained_shop, tmp_path / "shop"))
 
 
 def _train_small_shop(folder: Path) -> None:

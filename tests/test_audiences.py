@@ -3,28 +3,22 @@
 import csv
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from features.conditions import CONDITIONS, LATER, Evidence, Floats
 from features.conditions.purchases import LATER_OPTIONS
-from features.config import Config
 from features.errors import DataError, Refused, UsageError, WhobuysError
-from features.files import publish
-from features.imports import import_files
-from features.made_up import CANARY_EMAIL, END, made_up_shop, write_exports
+from features.made_up import CANARY_EMAIL, END, made_up_shop
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.affinity import AffinityConfig
-from models.interest import InterestConfig
-from models.likelihood import LikelihoodConfig
-from models.training_sets import SetMixture
 from serving.audiences import (
     AUDIENCES,
     Audience,
@@ -43,7 +37,6 @@ from serving.audiences.reading import parse_documents
 from serving.audiences.showing import best_products
 from serving.ready_made import audiences_of, identifier, ready_made, ready_made_text
 from serving.ready_made.campaigns import pair_audience, save_definition
-from training.fits import Fits, Recipe
 from whobuys import audience_verbs
 from whobuys.templates import AUDIENCES as TEMPLATE
 
@@ -317,10 +310,9 @@ def test_only_those_who_consented_are_exported_with_an_address(evidence: Evidenc
     frame = export_frame(members, evidence.snapshot, unknown_consent=unknown_consent).set_index("customer_id")
     people = evidence.snapshot.shop.tables["customers"].to_pandas().set_index("customer_id").loc[frame.index]
     allowed = (people["consent_email"].eq(True) | (people["consent_email"].isna() & unknown_consent)) & people["email"].notna()
-    assert list(frame) == ["email", "probability", "rank", "show_1", "show_2", "show_3", "data_date"]
+    assert list(frame) == ["email", "probability", "rank", "show_1", "show_2", "show_3"]
     assert (frame["email"].notna() == allowed).all() and 0 < allowed.sum() < len(frame)
     assert (frame["email"][allowed] == people["email"][allowed]).all()
-    assert set(frame["data_date"]) == {"2026-07-01"}
 
 
 def test_the_export_is_private_and_no_formula_runs(evidence: Evidence, tmp_path: Path) -> None:
@@ -331,7 +323,7 @@ def test_the_export_is_private_and_no_formula_runs(evidence: Evidence, tmp_path:
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows[0]["customer_id"] == "'=cmd|' /C calc'!A0"
-    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert [row["rank"] for row in rows] == ["1", "2", "3"] and {row["data_date"] for row in rows} == {"2026-07-01"}
     assert path.stat().st_mode & 0o077 == 0
     assert [each.name for each in path.parent.iterdir()] == ["a.csv"]
 
@@ -409,11 +401,13 @@ def test_a_pair_that_makes_no_sense(evidence: Evidence, bought: str, not_bought:
 def test_a_definition_is_saved_once_below_what_stands_there(tmp_path: Path) -> None:
     (audience,) = parse_audiences(TENT_NO_REPELLENT, source="x").values()
     (tmp_path / AUDIENCES).write_text("# mine\naudience: tents\nwho: [{bought: {category: Tents}}]\n", encoding="utf-8")
-    assert save_definition(tmp_path, audience)
+    assert save_definition(tmp_path, audience) is None
     assert (tmp_path / AUDIENCES).read_text(encoding="utf-8").startswith("# mine\n")
     assert list(saved_audiences(tmp_path)) == ["tents", "tent-no-repellent"]
-    assert not save_definition(tmp_path, audience.with_top(7))
-    with pytest.raises(Refused, match="another audience is called 'tents'"):
+    assert save_definition(tmp_path, audience.with_top(7)) == audience
+    with pytest.raises(
+        Refused, match="the audience 'tents' there asks something else; rename it, then run this again, or build it as it stands: whobuys"
+    ):
         save_definition(tmp_path, parse_audience(PLAIN, source="x"))
 
 
@@ -426,36 +420,19 @@ def test_ids_are_made_of_plain_words(text: str, name: str) -> None:
 # the verbs
 
 
-SMALL = Recipe(
-    horizon=30,
-    origins=1,
-    interest=InterestConfig(
-        pairs=5000,
-        trees=5,
-        least_in_leaf=50,
-        threads=1,
-        affinity=AffinityConfig(factors=4, iterations=2, ease_products=50, ease_attributes=50, threads=1),
-        mixture=SetMixture(named=20, products=5, random=2),
-    ),
-    likelihood=LikelihoodConfig(trees=5, threads=1),
-)
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shop folder with orders and a published bundle."""
-    shop = tmp_path_factory.mktemp("nordic")
-    import_files(shop, write_exports(made_up_shop(scale=0.05, seed=1), shop / "raw"), config=Config(), today=END)
-    opened = Shop.open(shop)
-    Fits(opened, SMALL, lambda _: None).bundle(opened.default_as_of, name="first").save(shop / "bundles" / "first")
-    publish(shop, bundle="bundles/first")
-    return shop
+def folder(trained_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop folder with orders and a published bundle, to which the tests of this module write."""
+    return Path(shutil.copytree(trained_shop, tmp_path_factory.mktemp("nordic") / "shop"))
+
+
+def invoke(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(audience_verbs.app, list(arguments), env={"WHOBUYS_SHOP": str(folder), "WHOBUYS_TODAY": "2026-07-01"})
 
 
 def run(folder: Path, *arguments: str, fails: type[WhobuysError] | None = None) -> str:
     """What a verb prints to stdout; nothing that is printed tells an address."""
-    environment = {"WHOBUYS_SHOP": str(folder), "WHOBUYS_TODAY": "2026-07-01"}
-    result = CliRunner().invoke(audience_verbs.app, list(arguments), env=environment)
+    result = invoke(folder, *arguments)
     assert isinstance(result.exception, fails) if fails else result.exit_code == 0, result.output
     assert CANARY_EMAIL not in result.output and "example.com" not in result.output
     return str(result.exception) if fails else result.stdout
@@ -490,6 +467,27 @@ def test_a_named_pair_is_written_built_and_asked_again(folder: Path, tmp_path: P
     listed = {row["audience"]: row for row in json.loads(run(folder, "list", "--json"))}
     assert listed["tents-no-mosquito-repellent"]["kind"] == "saved" and listed["tents-no-mosquito-repellent"]["size"] > 0
     assert listed["long-tail"]["kind"] == "ready-made" and listed["long-tail"]["size"] is None
+
+
+@pytest.mark.parametrize(
+    "choose, refused, told",
+    [
+        (
+            "by: {interested_in: {category: Outdoor > Camping > Mosquito repellent}}, top: 7",
+            False,
+            "audiences.yaml has the audience tents-no-mosquito-repellent already; it is built as it stands there",
+        ),
+        ("by: {interested_in: {category: Tents}}, top: 7", True, "the audience 'tents-no-mosquito-repellent' there asks something else"),
+    ],
+)
+def test_a_pair_that_is_saved_already(choose: str, refused: bool, told: str, shop: Path, tmp_path: Path, evidence: Evidence) -> None:
+    saved = pair_audience("Tents", "Mosquito repellent", evidence.catalogue).yaml()
+    (shop / AUDIENCES).write_text(f"{saved[: saved.index('choose:')]}choose: {{{choose}}}\n", encoding="utf-8")
+    result = invoke(shop, "build", "cross-sell", "--bought", "Tents", "--not-bought", "Mosquito repellent", "-o", str(tmp_path / "a.csv"), "--json")
+    if refused:
+        assert isinstance(result.exception, Refused) and told in str(result.exception)
+    else:
+        assert told in result.stderr and json.loads(result.stdout)[0]["size"] == 7
 
 
 def test_suggestions_are_tables_or_definitions(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A scoring run: what it holds, that it says the same as an answer asked for directly, and that it is published whole or not at all."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -22,19 +23,14 @@ from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.training_sets import main_products
-from serving.main_sets import is_narrow, named_sets, read_names
 from serving.published import check_interest, load_bundle
 from serving.ranks import BestSets, quintiles
+from serving.scored_sets import is_narrow, named_sets
 from serving.scores import Scores, score
-from serving.who import Answer, answers, best_first, check_known, everybody, purchases
+from serving.who import EVERYBODY, Answer, Expected, Tally, answers, best_first, known_sets, long_table, purchases
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = Config(score=ScoreSection(top_per_set=50, top_per_customer=3, product_sets=("category: Tents", "brand: Nordvind", "keyword: ice axe")))
-
-
-@pytest.fixture
-def shop(trained_shop: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained_shop, tmp_path / "shop"))
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +95,17 @@ def test_the_same_again_is_the_same_bytes_beside_the_published_ones(shop: Path) 
     assert again.folder.name == f"{first.folder.name}-2"
     assert (first.folder / "manifest.json").read_bytes() == (again.folder / "manifest.json").read_bytes()
     assert score(shop, config=CONFIG).folder == first.folder
+
+
+@pytest.mark.parametrize("keep, older", [(1, []), (3, ["later"]), (9, ["earlier", "later"])])
+def test_only_the_latest_scores_are_kept(keep: int, older: list[str], shop: Path) -> None:
+    first = score(shop, config=CONFIG)
+    for name, made in (("later", 2), ("earlier", 1)):
+        os.utime(shutil.copytree(first.folder, first.folder.with_name(name)), (made, made))
+    last = score(shop, config=CONFIG.model_copy(update={"score": CONFIG.score.model_copy(update={"keep": keep})}))
+    kept = sorted([*older, last.folder.name, *([first.folder.name] if keep > 1 else [])])
+    assert sorted(each.name for each in (shop / "scores").iterdir()) == kept
+    assert Scores.open(shop).folder == last.folder
 
 
 def test_a_broken_off_run_leaves_the_published_scores(shop: Path) -> None:
@@ -167,7 +174,7 @@ def test_a_changed_file_is_noticed(shop: Path) -> None:
     [
         (lambda shop: Scores.open(shop, "2026-07-02-x"), "there are no scores '2026-07-02-x'"),
         (lambda shop: load_bundle(shop, "nope"), "there is no bundle 'nope'"),
-        (lambda shop: score(shop, config=CONFIG, sets=["category: Tnts"]), "no category 'Tnts', did you mean 'Tents'"),
+        (lambda shop: score(shop, config=Config(score=ScoreSection(product_sets=("category: Tnts",)))), "no category 'Tnts', did you mean 'Tents'"),
     ],
 )
 def test_unknown_names_are_told(ask: Callable[[Path], object], message: str, trained_shop: Path, shop: Path) -> None:
@@ -191,14 +198,19 @@ def test_orders_alone_give_customers_and_say_that_interests_are_empty(shop: Path
     scores = score(shop, config=Config(), say=told.append)
     assert len(scores.customers) > 100 and scores.interests.empty and scores.bests.empty and scores.product_sets.empty
     assert scores.interests.columns.tolist() == ["product_set_kind", "product_set", "customer_id", "probability", "rank", "is_new"]
-    assert "no interests: the orders have no lines, so nothing is known of what was bought" in told
+    assert sum(text.startswith("no interests: the orders have no lines, so nothing is known of what was bought") for text in told) == 1
     with pytest.raises(DataError, match="the orders have no lines, so nothing is known of what was bought"):
         check_interest(Shop.open(shop), load_bundle(shop))
 
 
 def test_every_customer_and_set_in_one_file(scored: Scores) -> None:
     sets = named_sets(Catalogue.of(scored.shop), ["Tents", "Nordvind"])
-    frame = pd.concat(everybody(scored.bundle, scored.snapshot, sets), ignore_index=True)
+    tally = Tally()
+    found = tally.counted(answers(scored.bundle, scored.snapshot, sets, top=None))
+    frame = pd.concat(long_table(found, EVERYBODY), ignore_index=True)
+    assert tally.table()["product_set"].tolist() == [each.label for each in sets]
+    assert tally.table()["listed"].tolist() == [len(scored.snapshot.customer_ids)] * 2
+    assert tally.total.lift == pytest.approx(1.0) and tally.total.buyers == pytest.approx(frame["probability"].astype(float).sum())
     assert frame.columns.tolist() == ["product_set", "customer_id", "probability", "rank"]
     assert frame.groupby("product_set").size().tolist() == [len(scored.snapshot.customer_ids)] * 2
     for label, rows in frame.groupby("product_set"):
@@ -270,25 +282,26 @@ def test_sets_and_products_by_name() -> None:
         named_sets(catalogue, ["categry: X"])
 
 
-def test_sets_without_a_known_product_are_named() -> None:
-    assert check_known(SMALL, [ProductSet.of("some", ["1", "9"])]) == ["some: 1 of 2 products are unknown"]
-    with pytest.raises(DataError, match="no product of 'none' is known to the shop"):
-        check_known(SMALL, [ProductSet.of("some", ["1", "9"]), ProductSet.of("none", ["8", "9"])])
-
-
-def test_names_come_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "sets.txt").write_text("# ours\ncategory: Tents\n\nNordvind\n", encoding="utf-8")
-    assert read_names(tmp_path / "sets.txt") == ["category: Tents", "Nordvind"]
-    (tmp_path / "empty.txt").write_text("# nothing\n", encoding="utf-8")
-    for name, message in (("empty.txt", "names no product set"), ("not.txt", "there is no such file")):
-        with pytest.raises(DataError, match=message):
-            read_names(tmp_path / name)
+def test_what_the_shop_does_not_know_is_left_out_and_told() -> None:
+    some, none = ProductSet.of("some", ["1", "9"]), [ProductSet.of(f"none {number}", ["8", "9"]) for number in range(12)]
+    assert known_sets(SMALL, [ProductSet.of("all", ["1", "2"])]) == ([ProductSet.of("all", ["1", "2"])], [])
+    sets, notes = known_sets(SMALL, [none[0], some, *none[1:]])
+    assert sets == [ProductSet.of("some", ["1"])]
+    assert notes[0].startswith("12 of 13 product sets are left out, as the shop knows none of their products: 'none 0', 'none 1', ")
+    assert notes[0].endswith("'none 9' and 2 more")
+    assert notes[1] == "products that the shop does not know are left out of 'some' (1 of 2)"
+    with pytest.raises(DataError, match=r"^no product of 'none 0' is known to the shop"):
+        known_sets(SMALL, none[:1])
+    assert known_sets(SMALL, []) == ([], [])
 
 
 def test_lift_and_expectation_of_an_answer() -> None:
     rows = pd.DataFrame({"rank": [1, 2], "customer_id": ["a", "b"], "probability": [0.5, 0.25], "is_new": [True, True]})
-    answer = Answer(ProductSet.of("x", ["1"]), date(2026, 1, 1), 30, 10, 1.5, rows)
-    assert (answer.base_rate, answer.expected_shown, answer.lift) == (0.15, 0.75, 2.5)
+    expected = Answer(ProductSet.of("x", ["1"]), date(2026, 1, 1), 30, 10, 1.5, rows).expected
+    assert (expected.base_rate, expected.of_listed, expected.share, expected.lift) == (0.15, 0.75, 0.5, 2.5)
+    together = expected + Expected(pairs=10, buyers=0.5, listed=3, of_listed=0.5)
+    assert (together.base_rate, together.of_listed, together.listed, together.lift) == (0.1, 1.25, 5, 2.5)
+    assert np.isnan(Expected(pairs=10).lift) and Expected(pairs=10).share == 0
 
 
 def test_probabilities_are_stored_as_single_precision(scored: Scores) -> None:

@@ -1,17 +1,35 @@
-"""What was asked on the command line -> product sets of the shop's catalogue."""
+"""What was asked on the command line -> the shop as of a date with its bundle, and product sets of its catalogue."""
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from operator import and_
 from pathlib import Path
 
 from features.errors import DataError, UsageError
-from features.products import Catalogue, ProductSet, read_sets
+from features.products import Catalogue, ProductSet, read_ids, read_named_sets
+from features.shop import Shop
+from features.snapshot import Snapshot
+from models.bundle import Bundle
+from serving.published import check_interest, open_as_of
+from serving.who import known_sets
+from whobuys.terminal import say, warn_if_stale
 
 _ATTRIBUTE = re.compile(r"\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|=)\s*(?P<value>.+?)\s*")
+
+
+def opened(shop: Path, as_of: date | None, *, bundle: str | None, memory_limit: str | None, threads: int | None) -> tuple[Bundle, Snapshot]:
+    """What answers about products are made of. Raises DataError as ``open_as_of`` does, and when nothing is known of what was bought.
+
+    Warns when no date was asked for and the orders are old.
+    """
+    model, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
+    check_interest(snapshot.shop, model)
+    if as_of is None:
+        warn_if_stale(snapshot.as_of, horizon=model.horizon)
+    return model, snapshot
 
 
 @dataclass(frozen=True)
@@ -26,13 +44,22 @@ class Asked:
     attribute: Sequence[str] = ()
     sets_file: Path | None = None
 
-    def sets(self, catalogue: Catalogue) -> list[ProductSet]:
-        """One set, or those of the sets file. Raises UsageError when nothing or too much is asked, DataError when no product fits."""
+    def sets(self, shop: Shop) -> list[ProductSet]:
+        """One set, or those of the sets file, with the products that the shop knows; says what is left out.
+
+        Raises UsageError when nothing or too much is asked, DataError when no product fits.
+        """
+        sets, notes = known_sets(shop, self._asked(Catalogue.of(shop)))
+        for note in notes:
+            say(f"note: {note}")
+        return sets
+
+    def _asked(self, catalogue: Catalogue) -> list[ProductSet]:
         found = self._found(catalogue)
         if self.sets_file is not None:
             if found:
                 raise UsageError("--sets-file names whole sets; leave out the keyword and the other options that name products")
-            return read_sets(self.sets_file)
+            return read_named_sets(self.sets_file, catalogue)
         if not found:
             raise UsageError("which products? Give a keyword, --category, --brand, --product, --ids-file, --attribute or --sets-file")
         together = reduce(and_, found)
@@ -66,15 +93,3 @@ def attribute_set(catalogue: Catalogue, text: str) -> ProductSet:
     except ValueError:
         raise UsageError(f"--attribute {text}: after {sign} comes a number, got {value!r}") from None
     return catalogue.attribute(column, at_least=number) if sign == ">=" else catalogue.attribute(column, at_most=number)
-
-
-def read_ids(path: Path) -> list[str]:
-    """The product ids of a file, one a line, or of the column product_id of a CSV file."""
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    if lines and "product_id" in lines[0].split(","):
-        lines = [row["product_id"].strip() for row in csv.DictReader(lines) if row["product_id"]]
-    if not lines:
-        raise DataError(f"{path}: names no product; write a product id on each line")
-    return lines

@@ -1,27 +1,23 @@
 """The verbs about audiences: list, show, build, suggest."""
 
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from whobuys.terminal import AsOf, Csv, Json, MemoryLimit, Say, ShopFolder, Threads, form_of, progress, say, set_threads
+from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, Say, ShopFolder, Threads, form_of, progress, say, set_threads
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from features.products import Catalogue
     from features.snapshot import Snapshot
     from models.bundle import Bundle
     from serving.audiences import Audience, Members
 
-HERE = Path()
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Saved audiences: who to reach, as a question that is asked again.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or a ready-made one: long-tail, cross-sell.")]
-BundleId = Annotated[str | None, typer.Option("--bundle", metavar="ID", help="Another bundle than the published one.")]
 
 
 @app.command("list")
@@ -75,22 +71,24 @@ def build(
     import pandas as pd
 
     from features.config import load_config
+    from features.products import Catalogue
     from serving.audiences import build_all, evidence_of
     from serving.exports import text_of
     from serving.published import enough_room
     from serving.ready_made.campaigns import find_audience
+    from whobuys.asking import opened
 
     find_audience(shop, name)
     _check_options(name, bought, not_bought)
     with enough_room(shop), progress() as tell:
-        model, snapshot, catalogue = _opened(shop, bundle, as_of, memory_limit, threads)
+        model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
         tell(f"asking {name} as of {snapshot.as_of}")
-        audiences = _audiences(name, shop, (bought, not_bought), (model, snapshot, catalogue))
+        audiences = _audiences(name, shop, (bought, not_bought), model, snapshot)
         audiences = [audience.with_top(top) for audience in audiences] if top else audiences
         _check_output(output, audiences)
         basis = "email" in load_config(shop).shop.legal_basis
         rows = []
-        for members in build_all(audiences, evidence_of(model, snapshot, catalogue)):
+        for members in build_all(audiences, evidence_of(model, snapshot, Catalogue.of(snapshot.shop))):
             rows.append(_write(members, snapshot, shop=shop, output=output, basis=basis, tell=tell))
     typer.echo(text_of(pd.DataFrame(rows), form), nl=False)
 
@@ -115,6 +113,7 @@ def suggest(
     from serving.exports import text_of
     from serving.published import enough_room
     from serving.ready_made import CROSS_SELL, LONG_TAIL
+    from whobuys.asking import opened
 
     kinds = [kind] if kind else [CROSS_SELL, LONG_TAIL]
     if kinds[0] not in (CROSS_SELL, LONG_TAIL):
@@ -123,8 +122,8 @@ def suggest(
         raise UsageError(f"--{form} prints one table; name its kind: {CROSS_SELL} or {LONG_TAIL}")
     with enough_room(shop), progress() as tell:
         tell(f"looking for {' and '.join(kinds)} suggestions")
-        opened = _opened(shop, bundle, as_of, memory_limit, threads)
-        found = [_suggested(each, top, *opened) for each in kinds]
+        model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
+        found = [_suggested(each, top, model, snapshot) for each in kinds]
     if yaml:
         typer.echo("---\n".join(audience.yaml() for _, audiences in found for audience in audiences), nl=False)
         return
@@ -133,11 +132,13 @@ def suggest(
     say(f"next: whobuys audience build {kinds[0]}")
 
 
-def _suggested(kind: str, top: int, bundle: "Bundle", snapshot: "Snapshot", catalogue: "Catalogue") -> "tuple[pd.DataFrame, list[Audience]]":
+def _suggested(kind: str, top: int, bundle: "Bundle", snapshot: "Snapshot") -> "tuple[pd.DataFrame, list[Audience]]":
+    from features.products import Catalogue
     from serving.ready_made import CROSS_SELL
     from serving.ready_made.campaigns import cross_sell_audiences, cross_sell_table, long_tail_audiences, long_tail_table
     from serving.suggestions import cross_sell, long_tail
 
+    catalogue = Catalogue.of(snapshot.shop)
     if kind == CROSS_SELL:
         pairs = cross_sell(snapshot, top=top)
         return cross_sell_table(pairs), cross_sell_audiences(pairs, catalogue)
@@ -166,38 +167,23 @@ def _check_output(output: Path | None, audiences: "Sequence[Audience]") -> None:
     check_ending(output)
 
 
-def _opened(
-    shop: Path, bundle: str | None, as_of: date | None, memory_limit: str | None, threads: int | None
-) -> "tuple[Bundle, Snapshot, Catalogue]":
-    from features.products import Catalogue
-    from features.shop import Shop
-    from features.snapshot import Snapshot
-    from serving.published import check_interest, load_bundle
-    from whobuys.answer_verbs import warn_if_stale
-
-    opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
-    model = load_bundle(shop, bundle)
-    check_interest(opened, model)
-    if as_of is None:
-        warn_if_stale(opened.default_as_of, horizon=model.horizon)
-    as_of = as_of or opened.default_as_of
-    opened.check_date(as_of)
-    return model, Snapshot(opened, as_of, horizon=model.horizon), Catalogue.of(opened)
-
-
-def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], opened: "tuple[Bundle, Snapshot, Catalogue]") -> "list[Audience]":
+def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], model: "Bundle", snapshot: "Snapshot") -> "list[Audience]":
     """The saved audience, the one of the named pair (which is then saved), or what the orders suggest."""
+    from features.products import Catalogue
     from serving.audiences import AUDIENCES
     from serving.ready_made.campaigns import find_audience, pair_audience, save_definition, suggested_audiences
 
     bought, not_bought = pair
+    catalogue = Catalogue.of(snapshot.shop)
     if bought is not None and not_bought is not None:
-        audience = pair_audience(bought, not_bought, opened[2])
-        if save_definition(shop, audience):
-            say(f"wrote the audience {audience.audience} into {shop / AUDIENCES}")
+        audience = pair_audience(bought, not_bought, catalogue)
+        if saved := save_definition(shop, audience):
+            say(f"{shop / AUDIENCES} has the audience {saved.audience} already; it is built as it stands there")
+            return [saved]
+        say(f"wrote the audience {audience.audience} into {shop / AUDIENCES}")
         return [audience]
     saved = find_audience(shop, name)
-    return [saved] if saved else suggested_audiences(name, *opened)
+    return [saved] if saved else suggested_audiences(name, model, snapshot, catalogue)
 
 
 def _write(members: "Members", snapshot: "Snapshot", *, shop: Path, output: Path | None, basis: bool, tell: Say) -> dict[str, object]:

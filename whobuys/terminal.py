@@ -26,6 +26,7 @@ def _day(text: str) -> date:
         raise typer.BadParameter(str(error)) from None
 
 
+HERE = Path()
 ShopFolder = Annotated[Path, typer.Option("--shop", envvar="WHOBUYS_SHOP", help="The shop's folder.", show_default="this folder")]
 AsOf = Annotated[
     date | None,
@@ -33,6 +34,7 @@ AsOf = Annotated[
         "--as-of", parser=_day, metavar="YYYY-MM-DD", help="Use what was known before this day.", show_default="the day after the last order"
     ),
 ]
+BundleId = Annotated[str | None, typer.Option("--bundle", metavar="ID", help="Another bundle than the published one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
@@ -74,6 +76,14 @@ class Verbs(TyperGroup):
 def say(text: str) -> None:
     """Narrate: a line on stderr."""
     typer.echo(text, err=True)
+
+
+def warn_if_stale(as_of: date, *, horizon: int) -> None:
+    """Warn on stderr when the clock is past what the answer is about."""
+    from whobuys.clock import stale, today
+
+    if warning := stale(as_of, horizon=horizon, today=today()):
+        say(f"note: {warning}")
 
 
 def form_of(*, json: bool, csv: bool) -> str:

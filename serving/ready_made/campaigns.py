@@ -81,20 +81,23 @@ def find_audience(shop: Path, name: str) -> Audience | None:
     raise DataError(f"there is no audience {name!r}{did_you_mean(name, [*saved, *ready_made(), *built_audiences(shop)])}")
 
 
-def save_definition(shop: Path, audience: Audience) -> bool:
-    """Add an audience to audiences.yaml, below what stands there; False when it is there already, whatever its ``top``.
+def save_definition(shop: Path, audience: Audience) -> Audience | None:
+    """Add an audience to audiences.yaml, below what stands there, or return the one that asks the same there already, whatever its ``top``.
 
-    Raises Refused when another audience has its id.
+    Raises Refused when an audience with its id asks something else.
     """
     with locked(shop):
         path, saved = shop / AUDIENCES, saved_audiences(shop).get(audience.audience)
         if saved is not None:
             if saved.choose and saved.with_top(1).words() == audience.with_top(1).words():
-                return False
-            raise Refused(f"{path}: another audience is called {audience.audience!r}; rename it, then run this again")
+                return saved
+            raise Refused(
+                f"{path}: the audience {audience.audience!r} there asks something else; rename it, then run this again, "
+                f"or build it as it stands: whobuys audience build {audience.audience}"
+            )
         before = read_text(path).rstrip("\n") + "\n---\n" if path.exists() else ""
         write_text(path, before + audience.yaml())
-    return True
+    return None
 
 
 def cross_sell_table(pairs: Sequence[CrossSell]) -> pd.DataFrame:

@@ -126,15 +126,18 @@ class TrainSection(_Section):
 
 
 class ScoreSection(_Section):
-    """What a scoring run holds."""
+    """What a scoring run holds, and how many stay."""
 
     top_per_set: int = Field(default=1000, ge=1, description="Customers kept for each product set.")
     top_per_customer: int = Field(default=5, ge=1, description="Product sets and products kept for each customer.")
     product_sets: tuple[str, ...] = Field(
-        default=(), description='Product sets to score for everybody: ["category: Tents", "brand: Nordvind"]. Empty: the categories and brands\n'
+        default=(),
+        description='Product sets to score for everybody: ["category: Tents", "brand: Nordvind"]. Empty: the categories and brands\n'
         "with the most recent orders, at most 300.",
     )
-    keep: int = Field(default=5, ge=1, description="Scoring runs kept: older ones are deleted when a new one is published. The published one always stays.")
+    keep: int = Field(
+        default=5, ge=1, description="Scoring runs kept: older ones are deleted when a new one is published. The published one always stays."
+    )
 
 
 class Config(_Section):

@@ -19,7 +19,7 @@ from models.likelihood import Likelihood
 
 ORIGINS = "origins"
 EVALUATION = "evaluation"
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,6 @@
 """Pairs (customer, product set) become interest: the probability to buy at least one product of the set within the horizon.
 
-Two models over the same columns, averaged in log-odds: heavily regularised boosted trees (Ke and others 2017), which find conditions,
-and a logistic regression on logarithms, which finds rates and products of rates. Neither ever sees the name of a set.
+A blend of two learners over the columns of pairs; it never sees the name of a set.
 """
 
 import json
@@ -10,7 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -22,7 +20,7 @@ from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.affinity import Affinity, AffinityConfig, Leanings
 from models.base import Floats, load_arrays, save_arrays
-from models.logistic import Logistic
+from models.blend import Blend, BlendConfig
 from models.pair_features import PairColumns
 from models.training_sets import SetMixture, training_sets
 
@@ -44,15 +42,8 @@ class InterestConfig:
     pairs: int = 100_000
     rare: float = 0.3
     half_life: float = 45.0
-    trees: int = 160
-    leaves: int = 7
-    learning_rate: float = 0.1
-    least_in_leaf: int = 600
-    column_share: float = 0.2
-    row_share: float = 0.7
-    ridge: float = 20.0
-    logistic_strength: float = 1e-3
     threads: int = 2
+    blend: BlendConfig = field(default_factory=BlendConfig)
     affinity: AffinityConfig = field(default_factory=AffinityConfig)
     mixture: SetMixture = field(default_factory=SetMixture)
 
@@ -73,14 +64,13 @@ class PairSample:
 class Interest:
     """The fitted pair model with the affinities of its newest date.
 
-    Log-odds are ``slope`` times the mean of both models' plus ``intercept``, which make the totals of the training windows right (nearer
+    Log-odds are ``slope`` times the blend's plus ``intercept``, which make the totals of the training windows right (nearer
     windows count more), plus ``level``, which is 0 unless a backtest proved another better.
     """
 
     config: InterestConfig
     affinity: Affinity
-    booster: lgb.Booster
-    logistic: Logistic
+    blend: Blend
     slope: float = 1.0
     intercept: float = 0.0
     level: float = 0.0
@@ -96,10 +86,9 @@ class Interest:
         if not bought.any() or bought.all():
             raise DataError("the training dates have no buyers to learn from; import more orders or train with a longer --horizon")
         fitting = weight * emphasis / (weight * emphasis).mean()
-        logistic = Logistic.fit(columns, bought, fitting, strength=config.logistic_strength)
-        raw = cls(config, affinity, _boosted(columns, bought, fitting, config), logistic)
+        raw = cls(config, affinity, Blend.fit(columns, bought, fitting, config=config.blend, seed=config.seed, threads=config.threads))
         every = -(-len(columns) // LINE_ROWS)
-        slope, intercept = _line(raw.log_odds(columns.iloc[::every]), bought[::every], weight[::every])
+        slope, intercept = _line(raw.blend.log_odds(columns.iloc[::every]), bought[::every], weight[::every])
         return replace(raw, slope=slope, intercept=intercept)
 
     def predict(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Floats:
@@ -120,12 +109,11 @@ class Interest:
         return replace(self, level=level)
 
     def save(self, folder: Path) -> None:
-        """Write LightGBM's text model, arrays and JSON into a folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "trees.txt").write_text(self.booster.model_to_string(), encoding="utf-8")
+        """Write the blend, arrays and JSON into a folder."""
+        self.blend.save(folder)
         save_arrays(folder / "affinity.npz", self.affinity.arrays())
         line = {"slope": self.slope, "intercept": self.intercept, "level": self.level}
-        content = {"config": asdict(self.config), **line, "logistic": self.logistic.as_dict()}
+        content = {"config": asdict(self.config), **line}
         (folder / "interest.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
@@ -134,11 +122,10 @@ class Interest:
         content = json.loads((folder / "interest.json").read_text(encoding="utf-8"))
         settings = content["config"]
         affinity, mixture = AffinityConfig(**settings.pop("affinity")), SetMixture(**settings.pop("mixture"))
-        config = InterestConfig(**settings, affinity=affinity, mixture=mixture)
-        booster = lgb.Booster(model_str=(folder / "trees.txt").read_text(encoding="utf-8"))
+        config = InterestConfig(**settings | {"blend": BlendConfig(**settings["blend"])}, affinity=affinity, mixture=mixture)
         arrays = load_arrays(folder / "affinity.npz")
         line = {name: float(content[name]) for name in ("slope", "intercept", "level")}
-        return cls(config, Affinity.of_arrays(arrays, affinity), booster, Logistic.of_dict(content["logistic"]), **line)
+        return cls(config, Affinity.of_arrays(arrays, affinity), Blend.load(folder, threads=config.threads), **line)
 
     def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
         columns = PairColumns(snapshot.pairs(sets), leanings)
@@ -147,14 +134,8 @@ class Interest:
         return self.probability(columns.of(grid % people, grid // people)).reshape(len(sets), people).T
 
     def probability(self, columns: pd.DataFrame) -> Floats:
-        """The interest of pairs from their columns, which are put into the order of the fit by name."""
-        return expit(self.slope * self.log_odds(columns) + self.intercept + self.level).astype(np.float32)
-
-    def log_odds(self, columns: pd.DataFrame) -> Floats:
-        """The mean of both models' log-odds, before the level is set right."""
-        rows = columns[self.booster.feature_name()].to_numpy(np.float32)
-        trees = np.asarray(self.booster.predict(rows, raw_score=True, num_threads=self.config.threads))
-        return np.asarray((trees + self.logistic.log_odds(columns)) / 2, np.float32)
+        """The interest of pairs from their columns."""
+        return expit(self.slope * self.blend.log_odds(columns) + self.intercept + self.level).astype(np.float32)
 
 
 def pair_sample(snapshot: Snapshot, catalogue: Catalogue, affinity: Affinity, *, config: InterestConfig) -> PairSample:
@@ -193,22 +174,3 @@ def _line(log_odds: Floats, bought: NDArray[np.bool_], weight: Floats) -> tuple[
     """Slope and intercept that make log-odds true on average (Platt 1999), with weights that stand for all pairs."""
     model = LogisticRegression(C=np.inf, max_iter=300).fit(log_odds[:, None], bought, sample_weight=weight / weight.mean())
     return float(model.coef_[0, 0]), float(model.intercept_[0])
-
-
-def _boosted(columns: pd.DataFrame, bought: NDArray[np.bool_], weight: Floats, config: InterestConfig) -> lgb.Booster:
-    settings = {
-        "objective": "binary",
-        "num_leaves": config.leaves,
-        "learning_rate": config.learning_rate,
-        "min_data_in_leaf": min(config.least_in_leaf, max(20, len(columns) // 100)),
-        "feature_fraction": config.column_share,
-        "bagging_fraction": config.row_share,
-        "bagging_freq": 1,
-        "lambda_l2": config.ridge,
-        "num_threads": config.threads,
-        "deterministic": True,
-        "force_row_wise": True,
-        "seed": config.seed,
-        "verbose": -1,
-    }
-    return lgb.train(settings, lgb.Dataset(columns, bought.astype(np.float32), weight=weight, free_raw_data=True), config.trees)

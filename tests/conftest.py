@@ -58,6 +58,7 @@ def _train_small_shop(folder: Path) -> None:
     from features.imports import import_files
     from features.made_up import made_up_shop, write_exports
     from features.shop import Shop
+    from models.blend import BlendConfig
     from training.fits import Fits
     from training.train import fit_and_prove, recipe_of
 
@@ -65,8 +66,8 @@ def _train_small_shop(folder: Path) -> None:
     import_files(making, write_exports(made_up_shop(scale=0.05, seed=1), making / "exports-in"), config=Config())
     shop, recipe = Shop.open(making), recipe_of(Config(), threads=1)
     affinity = replace(recipe.interest.affinity, factors=8, iterations=2)
-    interest = replace(recipe.interest, trees=40, pairs=30_000, affinity=affinity)
-    small = replace(recipe, origins=2, interest=interest, likelihood=replace(recipe.likelihood, trees=30))
+    interest = replace(recipe.interest, blend=BlendConfig(trees=40), pairs=30_000, affinity=affinity)
+    small = replace(recipe, origins=2, interest=interest, likelihood=replace(recipe.likelihood, blend=BlendConfig(trees=30)))
     bundle, test = fit_and_prove(Fits(shop, small, lambda text: None), shop.default_as_of, origins=1)
     bundle.save(making / "bundles" / bundle.id, origins=test.origins, tables=test.tables)
     publish(making, bundle=f"bundles/{bundle.id}")

@@ -17,6 +17,7 @@ from features.snapshot import Snapshot
 from models import metrics
 from models.base import load_arrays, save_arrays
 from models.baselines import BASELINES
+from models.blend import BlendConfig
 from models.bundle import ORIGINS, Bundle
 from models.interest import pair_sample
 from models.training_sets import SetMixture, main_sets, training_sets
@@ -44,8 +45,10 @@ def origin(bundle_folder: Path) -> Bundle:
 def fits(shop: Shop) -> Fits:
     recipe = recipe_of(Config(), threads=1)
     affinity = replace(recipe.interest.affinity, factors=8, iterations=2)
-    interest = replace(recipe.interest, trees=20, pairs=10_000, affinity=affinity)
-    return Fits(shop, replace(recipe, origins=2, interest=interest, likelihood=replace(recipe.likelihood, trees=10)), lambda text: None)
+    interest = replace(recipe.interest, blend=BlendConfig(trees=20), pairs=10_000, affinity=affinity)
+    return Fits(
+        shop, replace(recipe, origins=2, interest=interest, likelihood=replace(recipe.likelihood, blend=BlendConfig(trees=10))), lambda text: None
+    )
 
 
 def test_sets_of_many_kinds_are_learnt_from(shop: Shop) -> None:

@@ -25,6 +25,7 @@ from features.snapshot import Snapshot
 from features.tables import TABLES
 from models import metrics
 from models.affinity import AffinityConfig
+from models.blend import BlendConfig
 from models.bundle import Bundle
 from models.interest import InterestConfig
 from models.likelihood import LikelihoodConfig
@@ -40,13 +41,12 @@ SMALL = Recipe(
     origins=1,
     interest=InterestConfig(
         pairs=5000,
-        trees=5,
-        least_in_leaf=50,
         threads=1,
+        blend=BlendConfig(trees=5, least_in_leaf=50),
         affinity=AffinityConfig(factors=4, iterations=2, ease_products=50, ease_attributes=50, threads=1),
         mixture=SetMixture(named=20, products=5, random=2),
     ),
-    likelihood=LikelihoodConfig(trees=5, threads=1),
+    likelihood=LikelihoodConfig(threads=1, blend=BlendConfig(trees=5)),
 )
 
 
@@ -227,7 +227,7 @@ def test_a_training_logs_its_recipe_measures_and_drawings(folder: Path, trained:
     run = client_of(folder).get_run(version.run_id)
     assert (version.model, version.alias) == ("whobuys-Bob-s-shop", "challenger")
     assert run.data.metrics == {"ap": 0.25, "learnt_level_interest": 0.1}
-    params = {"horizon": "30", "interest.trees": "5", "interest.affinity.factors": "4", "training_dates": "2025-01-01, 2025-02-01"}
+    params = {"horizon": "30", "interest.blend.trees": "5", "interest.affinity.factors": "4", "training_dates": "2025-01-01, 2025-02-01"}
     assert params.items() <= run.data.params.items()
     assert run.data.tags["tables"] == "stored"
     assert artifacts(folder, version.run_id, "figures") == {"figures/gain.png", "figures/lift.png"}

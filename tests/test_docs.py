@@ -50,15 +50,15 @@ def run_all(page: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("page", list(pages_with("console run")))
-def test_commands_run(page: Path, trained_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(shutil.copytree(trained_shop, tmp_path / "shop"))
+def test_commands_run(page: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shop)
     run_all(page, "console run")
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("page", list(pages_with("console proof")))
-def test_long_commands_run(page: Path, trained_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(shutil.copytree(trained_shop, tmp_path / "shop"))
+def test_long_commands_run(page: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shop)
     run_all(page, "console proof")
 
 
@@ -94,9 +94,9 @@ def test_every_requirement_has_its_line() -> None:
     assert named == list(range(1, REQUIREMENTS + 1))
 
 
-def test_every_column_of_the_scores_is_described(trained_shop: Path, tmp_path: Path) -> None:
+def test_every_column_of_the_scores_is_described(shop: Path) -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    scores = score(Path(shutil.copytree(trained_shop, tmp_path / "shop")), config=Config())
+    scores = score(shop, config=Config())
     columns = ["customer_id", *scores.customers.columns, *INTEREST_COLUMNS, *scores.product_sets.columns]
     assert [column for column in columns if f"`{column}`" not in page] == []
 

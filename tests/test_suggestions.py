@@ -205,13 +205,16 @@ def test_what_is_out_of_stock_is_not_suggested() -> None:
 @pytest.mark.proof
 @pytest.mark.parametrize("scale, seed", [(0.2, 5)])
 def test_lovers_of_the_long_tail_are_told_from_others(scale: float, seed: int) -> None:
-    """Who loves a planted category is a taste; who orders at all within the horizon is not, and is divided out."""
+    """By probability among those who ordered within 180 days; among all, where lapsed lovers rightly have little, by probability given an order."""
     shop, snapshot = made(scale, seed)
     bundle = Fits(snapshot.shop, recipe_of(Config(), threads=1), lambda _: None).bundle(END, name="proof")
     sets = [Catalogue.of(snapshot.shop).category(path) for path in shop.truth.long_tail]
-    given_an_order = bundle.interest(snapshot, sets) / bundle.customers(snapshot).to_numpy()
+    interest = bundle.interest(snapshot, sets)
+    given_an_order = interest / bundle.customers(snapshot).to_numpy()
+    active = snapshot.customers()["recency"].to_numpy() <= 180
     had = snapshot.pairs(sets).bought().toarray()
     for at, (path, loving) in enumerate(shop.truth.long_tail.items()):
         loves, new = np.isin(snapshot.customer_ids.astype(str), loving), ~had[:, at]
+        assert roc_auc_score(loves[active], interest[active, at]) > 0.8, path
         assert roc_auc_score(loves, given_an_order[:, at]) > 0.85, path
         assert roc_auc_score(loves[new], given_an_order[new, at]) > 0.8, path

@@ -21,6 +21,7 @@ from features.snapshot import Snapshot
 from models.affinity import Affinity, AffinityConfig, Leanings
 from models.base import Floats, load_arrays, save_arrays
 from models.blend import Blend, BlendConfig
+from models.intervals import Spread
 from models.pair_features import PairColumns
 from models.training_sets import SetMixture, training_sets
 
@@ -65,7 +66,7 @@ class Interest:
     """The fitted pair model with the affinities of its newest date.
 
     Log-odds are ``slope`` times the blend's plus ``intercept``, which make the totals of the training windows right (nearer
-    windows count more), plus ``level``, which is 0 unless a backtest proved another better.
+    windows count more), plus ``level``, which is 0 unless a backtest proved another better. ``spread`` says how far sums of probabilities stray.
     """
 
     config: InterestConfig
@@ -74,6 +75,7 @@ class Interest:
     slope: float = 1.0
     intercept: float = 0.0
     level: float = 0.0
+    spread: Spread = field(default_factory=Spread)
 
     @classmethod
     def fit(cls, samples: Sequence[PairSample], affinity: Affinity, *, config: InterestConfig) -> Self:
@@ -104,16 +106,16 @@ class Interest:
             chosen = sets[first : first + width]
             yield first, first + len(chosen), self._block(snapshot, chosen, leanings)
 
-    def with_level(self, level: float) -> Self:
-        """The same model with another level."""
-        return replace(self, level=level)
+    def proven(self, *, level: float, spread: Spread) -> Self:
+        """The same model with what a backtest learnt."""
+        return replace(self, level=level, spread=spread)
 
     def save(self, folder: Path) -> None:
         """Write the blend, arrays and JSON into a folder."""
         self.blend.save(folder)
         save_arrays(folder / "affinity.npz", self.affinity.arrays())
         line = {"slope": self.slope, "intercept": self.intercept, "level": self.level}
-        content = {"config": asdict(self.config), **line}
+        content = {"config": asdict(self.config), **line, "spread": asdict(self.spread)}
         (folder / "interest.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
@@ -125,7 +127,8 @@ class Interest:
         config = InterestConfig(**settings | {"blend": BlendConfig(**settings["blend"])}, affinity=affinity, mixture=mixture)
         arrays = load_arrays(folder / "affinity.npz")
         line = {name: float(content[name]) for name in ("slope", "intercept", "level")}
-        return cls(config, Affinity.of_arrays(arrays, affinity), Blend.load(folder, threads=config.threads), **line)
+        blend, spread = Blend.load(folder, threads=config.threads), Spread(**content["spread"])
+        return cls(config, Affinity.of_arrays(arrays, affinity), blend, **line, spread=spread)
 
     def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
         columns = PairColumns(snapshot.pairs(sets), leanings)

@@ -12,6 +12,7 @@ from features.products import Catalogue
 from models import metrics
 from models.baselines import BASELINES
 from models.bundle import Bundle
+from models.intervals import Spread
 from models.training_sets import main_sets
 from training.fits import Fits
 from training.level import Outcome, Probabilities, learnt_level, shifted
@@ -27,11 +28,13 @@ class Backtest:
 
     ``origins`` oldest first; ``tables``: ``methods`` (origin, method, measures), ``sets`` (origin, product_set, measures of ours),
     ``calibration`` (origin, bins of equal count), ``gain`` (origin, method, share, gain, lift), ``customers`` (origin, measures of the likelihood).
-    ``interest_level`` and ``likelihood_level`` are what was learnt of the level from all origins, ``..._earned`` whether it beat the raw level.
+    ``spread`` is how far the sums of probabilities strayed from what came; ``interest_level`` and ``likelihood_level`` are what was learnt of
+    the level from all origins, ``..._earned`` whether it beat the raw level.
     """
 
     origins: tuple[Bundle, ...]
     tables: dict[str, pd.DataFrame]
+    spread: Spread
     interest_level: float
     interest_earned: bool
     likelihood_level: float
@@ -59,7 +62,8 @@ def backtest(fits: Fits, dates: list[date], *, bundle_id: str) -> Backtest:
     bundles: list[Bundle] = []
     tables: dict[str, list[pd.DataFrame]] = {}
     for as_of in dates:
-        bundle = _levelled(fits.bundle(as_of, name=f"{bundle_id}/{as_of}"), learnt_level(interest)[0], learnt_level(likelihood)[0])
+        raw = fits.bundle(as_of, name=f"{bundle_id}/{as_of}")
+        bundle = _proven(raw, Spread.learnt(interest), interest=learnt_level(interest)[0], likelihood=learnt_level(likelihood)[0])
         bundles.append(bundle)
         fits.say(f"comparing the fit as of {as_of} with what came")
         found = {"customers": _customers(fits, bundle, likelihood)}
@@ -69,16 +73,16 @@ def backtest(fits: Fits, dates: list[date], *, bundle_id: str) -> Backtest:
             table.insert(0, "origin", as_of.isoformat())
             tables.setdefault(name, []).append(table)
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
-    return Backtest(tuple(bundles), joined, *learnt_level(interest), *learnt_level(likelihood))
+    return Backtest(tuple(bundles), joined, Spread.learnt(interest), *learnt_level(interest), *learnt_level(likelihood))
 
 
-def levelled(bundle: Bundle, test: Backtest) -> Bundle:
-    """The bundle with the levels that a backtest learnt."""
-    return _levelled(bundle, test.interest_level, test.likelihood_level)
+def proven(bundle: Bundle, test: Backtest) -> Bundle:
+    """The bundle with the levels and the spread that a backtest learnt."""
+    return _proven(bundle, test.spread, interest=test.interest_level, likelihood=test.likelihood_level)
 
 
-def _levelled(bundle: Bundle, interest: float, likelihood: float) -> Bundle:
-    pair_model = bundle.pair_model and bundle.pair_model.with_level(interest)
+def _proven(bundle: Bundle, spread: Spread, *, interest: float, likelihood: float) -> Bundle:
+    pair_model = bundle.pair_model and bundle.pair_model.proven(level=interest, spread=spread)
     return replace(bundle, pair_model=pair_model, customer_model=replace(bundle.customer_model, level=likelihood))
 
 

@@ -13,7 +13,7 @@ from features.shop import Shop
 from models.bundle import Bundle
 from models.interest import InterestConfig
 from models.likelihood import LikelihoodConfig
-from training.backtest import Backtest, backtest, backtest_dates, levelled
+from training.backtest import Backtest, backtest, backtest_dates, proven
 from training.fits import Fits, Recipe, Say
 
 BUNDLES = "bundles"
@@ -83,9 +83,10 @@ def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Bac
         "backtest_dates": [each.as_of.isoformat() for each in test.origins],
         "measures": test.measures() if test.origins else {},
         "level": {"interest": test.interest_level, "likelihood": test.likelihood_level},
+        "spread": asdict(test.spread),
         "versions": {name: version(name) for name in LIBRARIES},
     }
-    return replace(levelled(raw, test), facts=facts), test
+    return replace(proven(raw, test), facts=facts), test
 
 
 def bundle_id(fits: Fits, as_of: date, origins: int) -> str:

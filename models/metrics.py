@@ -19,7 +19,14 @@ MIN_BUYERS = 10
 """A product set is measured when so many customers bought from it; from fewer, its figures are chance."""
 MIN_NEW = 5
 """The same among customers who had never bought from the set before."""
-MEASURES = ("ap", "rp", "lift_1", "lift_5", "recall_1", "recall_5", "recall_10", "lift_quality", "auc")
+CAUGHT = (0.5, 0.7, 0.9)
+"""Shares of the buyers for which is told how many customers must be asked to catch them."""
+MEASURES = (
+    *("ap", "rp", "lift_1", "lift_5", "recall_1", "recall_5", "recall_10", "lift_quality", "auc"),
+    *(f"catch_{share * 100:.0f}" for share in CAUGHT),
+)
+BANDS = ((60, "excellent"), (40, "good"), (20, "fair"))
+"""From which Lift Quality on it is called so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +95,17 @@ class Ranked:
         pairs = hits.sum() * misses.sum()
         return float((hits * below).sum() / pairs) if pairs else np.nan
 
+    def capture_sizes(self, shares: Sequence[float] = CAUGHT) -> list[int]:
+        """See ``capture_sizes``."""
+        found = np.cumsum(self.hits)
+        return (np.searchsorted(found, np.asarray(shares) * found[-1] - 1e-9) + 1).tolist() if found[-1] else [0] * len(shares)
+
     def measures(self) -> tuple[float, ...]:
-        """All ``MEASURES``, in their order."""
+        """All ``MEASURES``, in their order; ``catch_50`` and so on are shares of the customers."""
         recalls = [self.recall(share) for share in (0.01, 0.05, 0.1)]
         lifts = [self.lift(share) for share in (0.01, 0.05)]
-        return (self.average_precision(), self.r_precision(), *lifts, *recalls, self.lift_quality(), self.auc())
+        catches = [size / len(self.hits) if self.buyers else np.nan for size in self.capture_sizes()]
+        return (self.average_precision(), self.r_precision(), *lifts, *recalls, self.lift_quality(), self.auc(), *catches)
 
 
 def average_precision(scores: ArrayLike, outcome: ArrayLike) -> float:
@@ -216,14 +229,40 @@ def gain_curve(scores: ArrayLike, outcome: ArrayLike, *, points: int = 100) -> p
     return pd.DataFrame({"share": share, "size": sizes, "gain": gain, "perfect": perfect, "lift": gain / np.where(share > 0, share, np.nan)})
 
 
-def capture_sizes(scores: ArrayLike, outcome: ArrayLike, *, shares: Sequence[float] = (0.5, 0.7, 0.9)) -> dict[float, int]:
+def capture_sizes(scores: ArrayLike, outcome: ArrayLike, *, shares: Sequence[float] = CAUGHT) -> dict[float, int]:
     """How many customers, best first, it takes to catch each share of the buyers; 0 when nobody bought.
 
     >>> capture_sizes([4, 3, 2, 1], [True, False, True, False])
     {0.5: 1, 0.7: 3, 0.9: 3}
     """
-    found = np.cumsum(Ranked.of(scores, outcome).hits)
-    return {share: int(np.searchsorted(found, share * found[-1] - 1e-9)) + 1 if found[-1] else 0 for share in shares}
+    return dict(zip(shares, Ranked.of(scores, outcome).capture_sizes(shares), strict=True))
+
+
+def band(quality: float) -> str:
+    """What a Lift Quality is called.
+
+    >>> band(63.0), band(41.5), band(20.0), band(3.0)
+    ('excellent', 'good', 'fair', 'poor')
+    """
+    return next((name for least, name in BANDS if quality >= least), "poor")
+
+
+def ap_among(
+    scores: NDArray[np.floating], outcome: NDArray[np.bool_], among: NDArray[np.bool_], *, measured: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Average precision of every set among the pairs of a mask (matrices customers x sets), NaN for sets that are not ``measured``.
+
+    >>> scores, everybody = np.array([[3.0], [2.0], [1.0]]), np.ones((3, 1), bool)
+    >>> ap_among(scores, np.array([[False], [False], [True]]), everybody, measured=np.array([True])).round(2).tolist()
+    [0.33]
+    >>> ap_among(scores, np.array([[False], [False], [True]]), scores < 3, measured=np.array([True])).tolist()
+    [0.5]
+    """
+    found = np.full(scores.shape[1], np.nan)
+    for place in np.flatnonzero(measured):
+        rows = among[:, place]
+        found[place] = average_precision(scores[rows, place], outcome[rows, place])
+    return found
 
 
 def by_set(

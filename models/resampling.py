@@ -22,14 +22,25 @@ def resampled(
     happened, past = dense(outcome), dense(bought)
     draws = drawn_customers(len(happened), samples=samples, seed=seed)
     new = happened & ~past
-    measured = np.flatnonzero(happened.sum(axis=0) >= min_buyers)
-    new_measured = measured[new.sum(axis=0)[measured] >= MIN_NEW]
+    measured, new_measured = happened.sum(axis=0) >= min_buyers, new.sum(axis=0) >= MIN_NEW
+    everybody = np.ones_like(past)
     columns = {}
     for name, values in scores.items():
-        of_all = [_average_precision(values[:, i], happened[:, i], draws) for i in measured]
-        of_new = [_average_precision(values[~past[:, i], i], new[~past[:, i], i], draws[~past[:, i]]) for i in new_measured]
-        columns[name, "ap"], columns[name, "new_ap"] = np.nanmean(of_all, axis=0), np.nanmean(of_new, axis=0)
+        columns[name, "ap"] = np.nanmean(ap_draws(values, happened, everybody, draws, measured=measured), axis=0)
+        columns[name, "new_ap"] = np.nanmean(ap_draws(values, happened, ~past, draws, measured=measured & new_measured), axis=0)
     return pd.DataFrame(columns)
+
+
+def ap_draws(
+    scores: NDArray[np.floating], outcome: NDArray[np.bool_], among: NDArray[np.bool_], draws: Draws, *, measured: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """``metrics.ap_among`` in every draw of customers: sets x draws; NaN where a set is not ``measured`` or a draw holds none of its buyers."""
+    found = np.full((scores.shape[1], draws.shape[1]), np.nan)
+    for place in np.flatnonzero(measured):
+        rows = among[:, place]
+        whole = bool(rows.all())
+        found[place] = _average_precision(scores[rows, place], outcome[rows, place], draws if whole else draws[rows])
+    return found
 
 
 def drawn_customers(customers: int, *, samples: int, seed: int) -> Draws:

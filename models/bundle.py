@@ -15,6 +15,7 @@ from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.base import Floats
 from models.interest import Interest
+from models.intervals import Spread
 from models.likelihood import Likelihood
 
 ORIGINS = "origins"
@@ -40,6 +41,11 @@ class Bundle:
     def has_interest(self) -> bool:
         """Whether the shop's orders told what was bought, so that product sets can be asked for."""
         return self.pair_model is not None
+
+    @property
+    def spread(self) -> Spread:
+        """How far the buyers of product sets stray from the sum of their probabilities."""
+        return self.pair_model.spread if self.pair_model is not None else Spread()
 
     def interest(self, snapshot: Snapshot, sets: Sequence[ProductSet]) -> Floats:
         """Probability to buy at least one product of the set in ``[as_of, as_of + horizon)`` of the snapshot: float32 customers x sets.

@@ -14,6 +14,7 @@ from features.products import ProductSet, membership
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
+from models.intervals import Spread
 
 Floats = NDArray[np.float32]
 Positions = NDArray[np.intp]
@@ -25,17 +26,23 @@ MOST_PROBABLE = (*EVERYBODY, "is_new")
 """Columns of a long table of each set's most probable customers."""
 
 
+Range = tuple[float, float]
+UNKNOWN = (float("nan"), float("nan"))
+
+
 @dataclass(frozen=True)
 class Expected:
-    """What is expected of ``pairs`` of a customer and a product set: ``buyers`` among all of them, ``of_listed`` among those ``listed``."""
+    """What is expected of ``pairs`` of a customer and a product set: ``buyers`` among all of them, ``of_listed`` among those ``listed``.
+
+    ``range`` and ``range_listed`` are the fewest and the most buyers that come in 8 of 10 cases; unknown (NaN) where they were not worked out.
+    """
 
     pairs: int = 0
     buyers: float = 0.0
     listed: int = 0
     of_listed: float = 0.0
-
-    def __add__(self, other: "Expected") -> "Expected":
-        return Expected(self.pairs + other.pairs, self.buyers + other.buyers, self.listed + other.listed, self.of_listed + other.of_listed)
+    range: Range = UNKNOWN
+    range_listed: Range = UNKNOWN
 
     @property
     def base_rate(self) -> float:
@@ -58,7 +65,8 @@ class Answer:
     """Who will buy from a product set within ``horizon`` days from ``as_of`` on.
 
     ``rows``: rank (from 1), customer_id, probability, is_new (never bought from the set before), the most probable first.
-    ``expected_buyers`` is the sum of the probabilities of all ``customers``, shown or not.
+    ``expected_buyers`` is the sum of the probabilities of all ``customers``, shown or not, ``sampling`` that of p (1 - p); ``spread`` says how far
+    the buyers that come may stray from what is expected.
     """
 
     product_set: ProductSet
@@ -66,13 +74,18 @@ class Answer:
     horizon: int
     customers: int
     expected_buyers: float
+    sampling: float
+    spread: Spread
     rows: pd.DataFrame
 
     @property
     def expected(self) -> Expected:
-        """Buyers expected among all customers and among those in ``rows``; base rate and lift."""
-        of_listed = float(self.rows["probability"].astype(np.float64).sum())
-        return Expected(self.customers, self.expected_buyers, len(self.rows), of_listed)
+        """Buyers expected among all customers and among those in ``rows``, with their ranges; base rate and lift."""
+        listed = self.rows["probability"].to_numpy(np.float64)
+        of_listed, sampling = float(listed.sum()), float((listed * (1 - listed)).sum())
+        low, high = self.spread.of_sets([self.expected_buyers, of_listed], [self.sampling, sampling])
+        ranges = [(float(low[place]), float(high[place])) for place in (0, 1)]
+        return Expected(self.customers, self.expected_buyers, len(self.rows), of_listed, *ranges)
 
 
 @dataclass
@@ -81,26 +94,30 @@ class Tally:
 
     sets: list[ProductSet] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
+    spread: Spread = field(default_factory=Spread)
 
     def counted(self, found: Iterable[Answer]) -> Iterator[Answer]:
         """The same answers."""
         for answer in found:
             self.sets.append(answer.product_set)
             self.expected.append(answer.expected)
+            self.spread = answer.spread
             yield answer
 
     @property
     def total(self) -> Expected:
-        """All sets together; a customer counts once for each set."""
-        return sum(self.expected, Expected())
+        """All sets together; a customer counts once for each set. Their ranges are those of a whole shop."""
+        pairs, buyers, listed, of_listed = (sum(getattr(each, name) for each in self.expected) for name in ("pairs", "buyers", "listed", "of_listed"))
+        low, high = self.spread.of_shop([buyers, of_listed])
+        return Expected(pairs, buyers, listed, of_listed, (float(low[0]), float(high[0])), (float(low[1]), float(high[1])))
 
     def table(self) -> pd.DataFrame:
-        """A row per set: product_set, products, listed, expected_of_listed, expected_buyers, base_rate, lift."""
+        """A row per set: product_set, products, listed, expected_of_listed, expected_buyers with low and high, base_rate, lift."""
         rows = [
-            (one.label, len(one), each.listed, each.of_listed, each.buyers, each.base_rate, each.lift)
+            (one.label, len(one), each.listed, each.of_listed, each.buyers, *each.range, each.base_rate, each.lift)
             for one, each in zip(self.sets, self.expected, strict=True)
         ]
-        names = ["product_set", "products", "listed", "expected_of_listed", "expected_buyers", "base_rate", "lift"]
+        names = ["product_set", "products", "listed", "expected_of_listed", "expected_buyers", "low", "high", "base_rate", "lift"]
         return pd.DataFrame(rows, columns=names)
 
 
@@ -154,7 +171,8 @@ def answers(bundle: Bundle, snapshot: Snapshot, sets: Sequence[ProductSet], *, t
             rank = np.arange(1, len(order) + 1, dtype=np.int32)
             rows = {"rank": rank, "customer_id": ids.take(order), "probability": probability[order], "is_new": ~has_bought[order]}
             total = float(probability.sum(dtype=np.float64))
-            yield Answer(sets[start + column], snapshot.as_of, bundle.horizon, len(ids), total, pd.DataFrame(rows))
+            sampling = total - float(np.square(probability, dtype=np.float64).sum())
+            yield Answer(sets[start + column], snapshot.as_of, bundle.horizon, len(ids), total, sampling, bundle.spread, pd.DataFrame(rows))
 
 
 def long_table(found: Iterable[Answer], columns: Sequence[str]) -> Iterator[pd.DataFrame]:

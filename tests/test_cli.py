@@ -93,9 +93,9 @@ def test_many_sets_are_headed_by_what_is_expected_of_each(trained_shop: Path, tm
     (tmp_path / "sets.csv").write_text("product_set,product_id\n" + "".join(f"set {each},{each}\n" for each in ids), encoding="utf-8")
     asked: list[str | Path] = ["who", "--sets-file", tmp_path / "sets.csv", "--top", "3"]
     table = ask(*asked, shop=trained_shop).stdout.splitlines()
-    assert table[0].startswith("as of 2026-07-01, the next 30 days: ") and "13 product sets, once a set (base rate " in table[0]
+    assert table[0].startswith("as of 2026-07-01, the next 30 days: ") and "13 product sets, once a set, base rate " in table[0]
     assert table[1].startswith("the 39 most probable: ") and ", lift " in table[1]
-    assert table[2].split() == ["product_set", "products", "listed", "expected_of_listed", "expected_buyers", "base_rate", "lift"]
+    assert table[2].split() == ["product_set", "products", "listed", "expected_of_listed", "expected_buyers", "low", "high", "base_rate", "lift"]
     assert [line.split()[:4] for line in table[3:13]] == [["set", each, "1", "3"] for each in ids[:10]]
     assert table[13] == "... and 3 more, shown by --csv, or with -o FILE"
     assert sum(line.split() == ["rank", "customer_id", "probability", "is_new"] for line in table) == 10

@@ -22,6 +22,7 @@ from features.imports import import_files
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
+from models.intervals import Spread
 from models.training_sets import main_products
 from serving.published import check_interest, load_bundle
 from serving.ranks import BestSets, quintiles
@@ -297,10 +298,13 @@ def test_what_the_shop_does_not_know_is_left_out_and_told() -> None:
 
 def test_lift_and_expectation_of_an_answer() -> None:
     rows = pd.DataFrame({"rank": [1, 2], "customer_id": ["a", "b"], "probability": [0.5, 0.25], "is_new": [True, True]})
-    expected = Answer(ProductSet.of("x", ["1"]), date(2026, 1, 1), 30, 10, 1.5, rows).expected
+    answer = Answer(ProductSet.of("x", ["1"]), date(2026, 1, 1), 30, 10, 1.5, 1.2, Spread(), rows)
+    expected = answer.expected
     assert (expected.base_rate, expected.of_listed, expected.share, expected.lift) == (0.15, 0.75, 0.5, 2.5)
-    together = expected + Expected(pairs=10, buyers=0.5, listed=3, of_listed=0.5)
-    assert (together.base_rate, together.of_listed, together.listed, together.lift) == (0.1, 1.25, 5, 2.5)
+    assert expected.range[0] <= 1.5 <= expected.range[1] and expected.range_listed[1] <= expected.range[1]
+    tally = Tally()
+    list(tally.counted([answer, answer]))
+    assert (tally.total.base_rate, tally.total.of_listed, tally.total.listed, tally.total.lift) == (0.15, 1.5, 4, 2.5)
     assert np.isnan(Expected(pairs=10).lift) and Expected(pairs=10).share == 0
 
 

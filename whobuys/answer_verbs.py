@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from features.snapshot import Snapshot
     from models.bundle import Bundle
     from serving.scores import Scores
-    from serving.who import Answer, Expected, Tally
+    from serving.who import Answer, Expected, Range, Tally
 
 TITLES = 3
 SHOWN = 10
@@ -133,10 +133,15 @@ def _products(product_set: "ProductSet", snapshot: "Snapshot") -> str:
 
 def _expected(expected: "Expected", snapshot: "Snapshot", *, of_sets: str = "") -> str:
     return (
-        f"as of {snapshot.as_of}, the next {snapshot.horizon} days: {expected.buyers:,.1f} buyers expected "
-        f"among {len(snapshot.customer_ids):,} customers{of_sets} (base rate {expected.base_rate:.2%})\n"
-        f"the {expected.listed:,} most probable: {expected.of_listed:,.1f} buyers expected ({expected.share:.0%} of all), lift {expected.lift:.1f}"
+        f"as of {snapshot.as_of}, the next {snapshot.horizon} days: {expected.buyers:,.1f} buyers expected ({_from_to(expected.range)}) "
+        f"among {len(snapshot.customer_ids):,} customers{of_sets}, base rate {expected.base_rate:.2%}\n"
+        f"the {expected.listed:,} most probable: {expected.of_listed:,.1f} buyers expected ({_from_to(expected.range_listed)}), "
+        f"{expected.share:.0%} of all, lift {expected.lift:.1f}"
     )
+
+
+def _from_to(ends: "Range") -> str:
+    return f"{ends[0]:,.0f} to {ends[1]:,.0f}"
 
 
 def _answer_many(model: "Bundle", snapshot: "Snapshot", sets: "list[ProductSet]", *, top: int | None, output: Path | None, form: str) -> None:

@@ -1,6 +1,7 @@
 """Tables of an evaluation become drawings: gain, lift and calibration. Nothing is shown or kept open; whoever calls writes them to files."""
 
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 SIZE = (7.0, 4.5)
 DPI = 120
+CURVES = 4
 _CHANCE: dict[str, Any] = {"color": "0.6", "linestyle": "--", "linewidth": 1.0}
 
 
@@ -62,18 +64,40 @@ def calibration_figure(calibration: pd.DataFrame) -> Figure:
 
 
 def drawings(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
-    """Every drawing that the tables of a backtest allow: gain and lift from ``gain``, calibration from ``calibration``."""
+    """Every drawing that the tables of a backtest allow: gain and lift from ``gain``, calibration from ``calibration``.
+
+    Of several methods the ``CURVES`` best are drawn, as means over the origins.
+    """
     found: dict[str, Figure] = {}
     if "gain" in tables:
-        found |= {"gain": gain_figure(tables["gain"]), "lift": lift_figure(tables["gain"])}
+        gain = best_curves(tables["gain"])
+        found |= {"gain": gain_figure(gain), "lift": lift_figure(gain)}
     if "calibration" in tables:
         found["calibration"] = calibration_figure(tables["calibration"])
     return found
 
 
+def best_curves(gain: pd.DataFrame, *, count: int = CURVES) -> pd.DataFrame:
+    """The ``count`` methods that catch most, as means over the origins, point by point; what holds one method (or none is named) stays as it is."""
+    if "method" not in gain or gain["method"].nunique() < 2:
+        return gain
+    points = gain.groupby(["method", "origin"] if "origin" in gain else ["method"], sort=False).cumcount()
+    means = gain.groupby(["method", points.rename("point")], sort=False)[["share", "gain", "lift"]].mean().reset_index("method")
+    best = means.groupby("method")["gain"].mean().nlargest(count).index
+    curves: list[pd.DataFrame] = [means[means["method"] == method] for method in best]
+    return pd.concat(curves, ignore_index=True)
+
+
+def png(figure: Figure) -> bytes:
+    """A drawing as PNG, the same bytes for the same tables."""
+    content = BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
+
+
 def save(figure: Figure, path: Path) -> Path:
-    """Write a drawing as PNG, the same bytes for the same tables, and give back the path."""
-    figure.savefig(path, format="png", metadata={"Software": None})
+    """Write a drawing as PNG and give back the path."""
+    path.write_bytes(png(figure))
     return path
 
 

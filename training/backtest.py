@@ -1,39 +1,45 @@
 """Fits as of past dates, and what then happened, become tables that say how good the answers were."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from features.errors import DataError
 from features.products import Catalogue
 from models import metrics
-from models.baselines import BASELINES
 from models.bundle import Bundle
 from models.intervals import Spread
-from models.training_sets import main_sets
+from training.evaluation.compared import Compared, Plan, tables_of
+from training.evaluation.ground import Ground
+from training.evaluation.slices import pooled_ours, slices_of
 from training.fits import Fits
 from training.level import Outcome, Probabilities, learnt_level, shifted
 
-OURS = "whobuys"
-BACKTEST_SETS = 50
-RULES = ("recency", "orders_from_set_then_orders", "orders_from_set_then_sets", "decayed_orders_120_times_lines_90")
+MEAN = ("ap", "new_ap", "rp", "new_rp", "lift_1", "lift_5", "recall_1", "recall_5", "lift_quality", "log_loss", "calibration_error", "level")
+"""Measures of product sets that are told over all dates."""
+OF_CUSTOMERS = ("auc", "log_loss", "level")
+WINDOWS = 3
+"""Closed windows, newest first, from which a rule learns to be a probability."""
+Stored = Callable[[date], Bundle | None]
 
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
     """Fits that knew only what came before their date, compared with what came after it.
 
-    ``origins`` oldest first; ``tables``: ``methods`` (origin, method, measures), ``sets`` (origin, product_set, measures of ours),
-    ``calibration`` (origin, bins of equal count), ``gain`` (origin, method, share, gain, lift), ``customers`` (origin, measures of the likelihood).
+    ``origins`` oldest first, ``compared`` the same with what they said; ``tables``: ``methods`` (origin, method, measures), ``slices`` (all origins
+    together), ``sets`` (origin, product_set, measures of ours), ``calibration`` (origin, bins of equal count), ``gain`` (origin, method, share, gain,
+    lift), ``coverage`` (origin, how often intervals held), ``customers`` (origin, measures of the likelihood); ``cases`` is what slices are made of.
     ``spread`` is how far the sums of probabilities strayed from what came; ``interest_level`` and ``likelihood_level`` are what was learnt of
     the level from all origins, ``..._earned`` whether it beat the raw level.
     """
 
     origins: tuple[Bundle, ...]
+    compared: tuple[Compared, ...]
     tables: dict[str, pd.DataFrame]
+    cases: pd.DataFrame
     spread: Spread
     interest_level: float
     interest_earned: bool
@@ -41,12 +47,37 @@ class Backtest:
     likelihood_earned: bool
 
     def measures(self) -> dict[str, float]:
-        """Means over the origins of the main measures, by plain names."""
-        found = {f"likelihood_{name}": float(self.tables["customers"][name].mean()) for name in ("auc", "log_loss", "level")}
-        if "methods" in self.tables:
-            ours = self.tables["methods"].query("method == @OURS")
-            found |= {name: float(ours[name].mean()) for name in ("ap", "new_ap", "rp", "new_rp", "lift_1", "lift_5", "level")}
-        return found
+        """The main measures over all origins, by plain names."""
+        return measures_of(self.tables)
+
+
+@dataclass(eq=False)
+class Grounds:
+    """The ground of every date that is looked at, made once a date: an origin of one comparison is a closed window of the next."""
+
+    fits: Fits
+    plan: Plan
+    _kept: dict[date, Ground] = field(default_factory=dict)
+
+    def of(self, as_of: date) -> Ground:
+        """The ground of a date, with sets that were known then."""
+        if as_of not in self._kept:
+            snapshot = self.fits.snapshot(as_of)
+            self._kept[as_of] = Ground(snapshot, tuple(self.plan.sets(snapshot, Catalogue.of(self.fits.shop))))
+        return self._kept[as_of]
+
+    def windows(self, as_of: date) -> Iterator[Ground]:
+        """What had closed by a date and rules learn from."""
+        return (self.of(each) for each in self.fits.training_dates(as_of)[:WINDOWS])
+
+
+def measures_of(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
+    """The main measures of an evaluation's tables over all origins: ours, and those of the likelihood."""
+    found = {f"likelihood_{name}": float(tables["customers"][name].mean()) for name in OF_CUSTOMERS}
+    if "methods" in tables:
+        ours = pooled_ours(tables["methods"])
+        found |= {name: ours[name] for name in MEAN}
+    return found
 
 
 def backtest_dates(fits: Fits, as_of: date, count: int) -> list[date]:
@@ -55,30 +86,45 @@ def backtest_dates(fits: Fits, as_of: date, count: int) -> list[date]:
     return [each for each in dates if _can_learn(fits, each)]
 
 
-def backtest(fits: Fits, dates: list[date], *, bundle_id: str) -> Backtest:
-    """Fit as of each date and compare with what came. A level is only ever learnt from windows that had closed by the origin's date."""
+def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None = None, stored: Stored = lambda as_of: None) -> Backtest:
+    """Fit as of each date and compare with what came. A level is only ever learnt from windows that had closed by the origin's date.
+
+    A fit that is ``stored`` is taken as it is.
+    """
+    grounds = Grounds(fits, plan or Plan())
     interest: list[tuple[Probabilities, Outcome]] = []
     likelihood: list[tuple[Probabilities, Outcome]] = []
     bundles: list[Bundle] = []
+    compared: list[Compared] = []
     tables: dict[str, list[pd.DataFrame]] = {}
     for as_of in dates:
-        raw = fits.bundle(as_of, name=f"{bundle_id}/{as_of}")
-        bundle = _proven(raw, Spread.learnt(interest), interest=learnt_level(interest)[0], likelihood=learnt_level(likelihood)[0])
+        bundle = stored(as_of) or _learnt(fits.bundle(as_of, name=f"{bundle_id}/{as_of}"), interest, likelihood)
         bundles.append(bundle)
         fits.say(f"comparing the fit as of {as_of} with what came")
         found = {"customers": _customers(fits, bundle, likelihood)}
         if bundle.has_interest:
-            found |= _interests(fits, bundle, interest)
+            compared.append(_interests(bundle, grounds.of(as_of), interest))
+            found |= tables_of(compared[-1], grounds.plan, windows=grounds.windows(as_of) if grounds.plan.calibrated else ())
         for name, table in found.items():
             table.insert(0, "origin", as_of.isoformat())
             tables.setdefault(name, []).append(table)
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
-    return Backtest(tuple(bundles), joined, Spread.learnt(interest), *learnt_level(interest), *learnt_level(likelihood))
+    cases = joined.pop("cases", pd.DataFrame())
+    joined |= {"slices": slices_of(cases)} if len(cases) else {}
+    levels = (*learnt_level(interest), *learnt_level(likelihood))
+    return Backtest(tuple(bundles), tuple(compared), joined, cases, Spread.learnt(interest), *levels)
 
 
 def proven(bundle: Bundle, test: Backtest) -> Bundle:
     """The bundle with the levels and the spread that a backtest learnt."""
     return _proven(bundle, test.spread, interest=test.interest_level, likelihood=test.likelihood_level)
+
+
+Windows = list[tuple[Probabilities, Outcome]]
+
+
+def _learnt(raw: Bundle, interest: Windows, likelihood: Windows) -> Bundle:
+    return _proven(raw, Spread.learnt(interest), interest=learnt_level(interest)[0], likelihood=learnt_level(likelihood)[0])
 
 
 def _proven(bundle: Bundle, spread: Spread, *, interest: float, likelihood: float) -> Bundle:
@@ -94,7 +140,14 @@ def _can_learn(fits: Fits, as_of: date) -> bool:
     return True
 
 
-def _customers(fits: Fits, bundle: Bundle, windows: list[tuple[Probabilities, Outcome]]) -> pd.DataFrame:
+def _interests(bundle: Bundle, ground: Ground, windows: Windows) -> Compared:
+    compared = Compared.of(bundle, ground)
+    assert bundle.pair_model is not None
+    windows.append((shifted(compared.given, -bundle.pair_model.level), ground.outcome))
+    return compared
+
+
+def _customers(fits: Fits, bundle: Bundle, windows: Windows) -> pd.DataFrame:
     snapshot = fits.snapshot(bundle.as_of)
     given = bundle.customers(snapshot).iloc[:, 0].to_numpy()
     ordered = snapshot.ordered()
@@ -112,31 +165,3 @@ def _customers(fits: Fits, bundle: Bundle, windows: list[tuple[Probabilities, Ou
         "lift_quality": metrics.lift_quality(given, ordered),
     }
     return pd.DataFrame([row])
-
-
-def _interests(fits: Fits, bundle: Bundle, windows: list[tuple[Probabilities, Outcome]]) -> dict[str, pd.DataFrame]:
-    snapshot = fits.snapshot(bundle.as_of)
-    sets = main_sets(snapshot, Catalogue.of(fits.shop), limit=BACKTEST_SETS)
-    pairs = snapshot.pairs(sets)
-    outcome, bought = snapshot.outcome(sets), pairs.bought()
-    given = bundle.interest(snapshot, sets)
-    pair_model = bundle.pair_model
-    assert pair_model is not None
-    windows.append((shifted(given, -pair_model.level), outcome.toarray()))
-    scores = {OURS: given} | {name: BASELINES[name].scores(snapshot, pairs) for name in RULES}
-    by_set = {name: metrics.by_set(values, outcome, bought) for name, values in scores.items()}
-    methods = [{"method": name, **metrics.summary(table)} for name, table in by_set.items()]
-    labels = pd.DataFrame({"product_set": [one.label for one in sets], "kind": [one.kind for one in sets]})
-    return {
-        "methods": _with_level(pd.DataFrame(methods), given, outcome.toarray()),
-        "sets": pd.concat([labels, by_set[OURS]], axis=1),
-        "calibration": metrics.calibration_table(given, outcome),
-        "gain": metrics.gain_curve(given.ravel(), outcome.toarray().ravel()),
-    }
-
-
-def _with_level(methods: pd.DataFrame, given: Probabilities, outcome: NDArray[np.bool_]) -> pd.DataFrame:
-    ours = methods["method"] == OURS
-    methods["level"] = np.where(ours, metrics.level(given, outcome), np.nan)
-    methods["log_loss"] = np.where(ours, metrics.log_loss(given, outcome), np.nan)
-    return methods

@@ -1,20 +1,14 @@
 """The verbs that learn and prove: train and evaluate."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, ShopFolder, Threads, form_of, progress, say, set_threads
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-TABLE = "methods"
 THREADS = 2
-MEASURES = {
-    "methods": ["sets", "ap", "new_ap", "rp", "new_rp", "lift_1", "lift_5", "level"],
-    "customers": ["customers", "ordered", "expected", "level", "auc", "auc_recency", "log_loss", "calibration_error"],
-}
+ORIGINS = 3
 
 
 def train(
@@ -56,43 +50,50 @@ def train(
 def evaluate(
     shop: ShopFolder = HERE,
     bundle: BundleId = None,
+    origins: Annotated[
+        int | None, typer.Option("--origins", min=1, max=60, metavar="N", help="Evaluate anew at N past dates.", show_default=f"{ORIGINS} when anew")
+    ] = None,
+    as_of: AsOf = None,
+    sets_file: Annotated[
+        Path | None,
+        typer.Option("--sets-file", metavar="FILE", help="Evaluate anew on these product sets: CSV product_set,product_id, or as for score --sets."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Evaluate anew and write one HTML page.")] = None,
     table: Annotated[
-        str, typer.Option("--table", metavar="NAME", help="Which table --json and --csv print: methods, sets, customers, calibration or gain.")
-    ] = TABLE,
+        str | None,
+        typer.Option(
+            "--table",
+            metavar="NAME",
+            help="Which table to print: methods, slices, sets, customers, coverage, calibration or gain.",
+            show_default="all with --json, methods with --csv",
+        ),
+    ] = None,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
     json_: Json = False,
     csv: Csv = False,
 ) -> None:
-    """Print how good the bundle was on past dates, beside rules without learning: each date was predicted by a fit that knew nothing after it."""
+    """Say how good the answers were on past dates, beside rules without learning: each date was predicted by a fit that knew nothing after it.
+
+    Without options: what the bundle's own training measured, at once. --origins, --as-of, --sets-file and --report evaluate anew: beside every
+    rule, in slices of customers and product sets, with intervals; that is logged to MLflow.
+    """
+    set_threads(threads)
     form = form_of(json=json_, csv=csv)
-    from features.errors import DataError, UsageError, did_you_mean
-    from serving.exports import text_of
-    from serving.published import evaluation_tables
+    from whobuys import evaluated
 
-    tables = evaluation_tables(shop, bundle)
-    if not tables:
-        raise DataError("the bundle has no backtest: the shop was too young for one; import more orders and train again")
-    if form == "table" and table == TABLE:
-        typer.echo(_for_people(tables), nl=False)
-        return
-    if table not in tables:
-        raise UsageError(f"there is no table {table!r}{did_you_mean(table, tables)}")
-    typer.echo(text_of(tables[table], form), nl=False)
-
-
-def _for_people(tables: "dict[str, pd.DataFrame]") -> str:
-    """Product sets by method, the best first, as means over the origins; then the customers, an origin a line."""
-    from serving.exports import text_of
-
-    parts = []
-    if "methods" in tables:
-        methods = tables["methods"]
-        means = methods.groupby("method", sort=False)[_known(methods, "methods")].mean().sort_values("ap", ascending=False, kind="stable")
-        origins = ", ".join(methods["origin"].unique())
-        parts.append(f"who buys from a product set, mean over the origins {origins}:\n{text_of(means.reset_index(), 'table')}")
-    customers = tables["customers"]
-    parts.append(f"who orders anything, by origin:\n{text_of(customers[['origin', *_known(customers, 'customers')]], 'table')}")
-    return "\n".join(parts)
-
-
-def _known(table: "pd.DataFrame", name: str) -> list[str]:
-    return [measure for measure in MEASURES[name] if measure in table]
+    evaluated.check(report=report, table=table)
+    if any(option is not None for option in (origins, as_of, sets_file, report)):
+        found = evaluated.anew(
+            shop,
+            bundle,
+            origins=origins or ORIGINS,
+            as_of=as_of,
+            sets_file=sets_file,
+            memory_limit=memory_limit,
+            threads=threads or THREADS,
+        )
+        evaluated.keep(shop, found, report)
+    else:
+        found = evaluated.kept(shop, bundle)
+    typer.echo(evaluated.text(found, form, table), nl=False)

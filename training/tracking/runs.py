@@ -1,4 +1,5 @@
-"""A training becomes an MLflow run with its parameters, measures, drawings and bundle, and a version of the shop's registered model."""
+"""A training becomes an MLflow run with its parameters, measures, drawings and bundle, and a version of the shop's registered model;
+an evaluation becomes a run with its measures, tables, drawings and page."""
 
 import io
 import json
@@ -64,12 +65,35 @@ class Run:
         """
         facts = facts_of(bundle, shop)
         with self.store.asked():
-            self.mlflow.set_tags(facts)
+            self.mlflow.set_tags({**facts, "kind": "training"})
             self.mlflow.log_params({name: str(value) for name, value in params.items()})
-            self.mlflow.log_metrics({name: float(value) for name, value in metrics.items() if math.isfinite(value)})
+            self._log_measures(metrics)
             self._log_files(tables, figures)
             self.mlflow.log_artifacts(str(bundle_folder), "bundle")
             return self._register(bundle, shop, facts=facts, alias=CHAMPION if champion else CHALLENGER)
+
+    def log_evaluation(
+        self,
+        *,
+        facts: Mapping[str, str],
+        measures: Mapping[str, float],
+        tables: Mapping[str, pd.DataFrame],
+        figures: Mapping[str, Path],
+        page: str,
+    ) -> None:
+        """Log an evaluation: ``facts`` as tags beside kind = evaluation, ``tables`` and ``figures`` as of a training, ``page`` as evaluation.html.
+
+        Raises ValueError for a table with a personal column, DataError when the store refuses.
+        """
+        with self.store.asked():
+            self.mlflow.set_tags({**facts, "kind": "evaluation", "whobuys": code_version()})
+            self._log_measures(measures)
+            self._log_files(tables, figures)
+            if page:
+                self.mlflow.log_text(page, "evaluation.html")
+
+    def _log_measures(self, measures: Mapping[str, float]) -> None:
+        self.mlflow.log_metrics({name: float(value) for name, value in measures.items() if math.isfinite(value)})
 
     def _log_files(self, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Path]) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,103 @@
+"""What evaluate was asked -> an evaluation, kept with the bundle or made anew, and how it is printed and kept."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from features.errors import DataError, UsageError, did_you_mean
+from whobuys.terminal import progress, say
+
+if TYPE_CHECKING:
+    from training.evaluation.evaluate import Evaluation
+
+TABLE = "methods"
+TABLES = (TABLE, "slices", "sets", "customers", "coverage", "calibration", "gain")
+METHODS = ["sets", "ap", "new_ap", "rp", "new_rp", "lift_1", "lift_5", "lift_quality", "log_loss", "level"]
+SLICES = ["slice", "sets", "outcomes", "expected", "level", "ap", "rule_ap", "ratio", "ratio_low", "ratio_high", "rule"]
+CUSTOMERS = ["origin", "customers", "ordered", "expected", "level", "auc", "auc_recency", "log_loss", "calibration_error"]
+PAGE = ".html"
+
+
+def kept(shop: Path, bundle: str | None) -> "Evaluation":
+    """What the bundle's own training measured. Raises DataError when the shop was too young for that."""
+    from serving.published import evaluation_tables, load_bundle
+    from training.evaluation.evaluate import Evaluation
+
+    tables, loaded = evaluation_tables(shop, bundle), load_bundle(shop, bundle)
+    if not tables:
+        raise DataError("the bundle has no backtest: the shop was too young for one; import more orders and train again")
+    return Evaluation(loaded.id, loaded.as_of, loaded.horizon, tables)
+
+
+def anew(
+    shop: Path, bundle: str | None, *, origins: int, as_of: date | None, sets_file: Path | None, memory_limit: str | None, threads: int
+) -> "Evaluation":
+    """An evaluation of the bundle's recipe, told step by step; begins with the MLflow store, so that one that is down is known at once."""
+    from features.shop import Shop
+    from serving.published import BUNDLES, check_interest, enough_room, load_bundle
+    from training.evaluation.evaluate import evaluate
+    from training.tracking import Store
+    from whobuys.asking import Asked
+
+    Store.of(shop).reach()
+    with enough_room(shop), progress() as tell:
+        opened, loaded = Shop.open(shop, memory_limit=memory_limit, threads=threads), load_bundle(shop, bundle)
+        if sets_file is not None:
+            check_interest(opened, loaded)
+        sets = Asked(sets_file=sets_file).sets(opened) if sets_file is not None else None
+        return evaluate(opened, loaded, shop / BUNDLES / loaded.id, origins=origins, as_of=as_of, sets=sets, say=tell, threads=threads)
+
+
+def check(*, report: Path | None, table: str | None) -> None:
+    """Raise UsageError for a report that is no HTML file and a table that no evaluation has, before anything long begins."""
+    if report is not None and report.suffix.lower() != PAGE:
+        raise UsageError(f"{report}: the report is one HTML page; name a file that ends with {PAGE}")
+    if table is not None and table not in TABLES:
+        raise UsageError(f"there is no table {table!r}{did_you_mean(table, TABLES)}")
+
+
+def keep(shop: Path, found: "Evaluation", report: Path | None) -> None:
+    """Log an evaluation with its page to MLflow, and write the page."""
+    from features.config import load_config
+    from features.files import write_text
+    from training.evaluation.page import page
+    from training.tracking import log_evaluation
+
+    name = load_config(shop).shop.name
+    content = page(found, shop_name=name or shop.resolve().name)
+    if report is not None:
+        write_text(report, content)
+        say(f"wrote {report}")
+    log_evaluation(shop, facts=found.facts(), measures=found.measures(), tables=found.tables, page=content, name=name)
+
+
+def text(found: "Evaluation", form: str, table: str | None) -> str:
+    """What is printed: for people the verdict and the main tables or one table, as CSV one table, as JSON facts, verdict and one or all tables."""
+    from serving.exports import text_of
+
+    if table is not None and table not in found.tables:
+        raise DataError(f"the evaluation of {found.bundle} has no table {table!r}: the shop has no order lines, or an older whobuys made it")
+    if form == "json":
+        tables = {name: json.loads(text_of(each, form)) for name, each in found.tables.items() if table in (None, name)}
+        return json.dumps({**found.facts(), "horizon": found.horizon, "origins": found.origins, "verdict": found.verdict(), "tables": tables}) + "\n"
+    if form == "csv" or table is not None:
+        return text_of(found.tables[table or TABLE], form)
+    return _for_people(found)
+
+
+def _for_people(found: "Evaluation") -> str:
+    """The verdict, then slices, methods (the best first) and customers."""
+    from serving.exports import text_of
+    from training.evaluation.slices import pooled
+
+    parts = ["\n".join(found.verdict()) + "\n"]
+    if "slices" in found.tables:
+        parts.append(
+            f"who buys from a product set, by part, {', '.join(found.origins)} together:\n{text_of(found.tables['slices'][SLICES], 'table')}"
+        )
+        means = pooled(found.tables["methods"]).sort_values("ap", ascending=False, kind="stable")[METHODS]
+        parts.append(f"beside the rules:\n{text_of(means.reset_index(), 'table')}")
+    customers = found.tables["customers"]
+    parts.append(f"who orders anything, by origin:\n{text_of(customers[[name for name in CUSTOMERS if name in customers]], 'table')}")
+    return "\n".join(parts)

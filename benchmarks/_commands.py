@@ -1,0 +1,38 @@
+"""A command becomes a process of its own, with how long it took and the most memory it held."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command: how it ended (0 is well), how long it took, and the most memory it held."""
+
+    verb: str
+    status: int
+    seconds: float
+    megabytes: float
+
+
+def timed(verb: str, command: Sequence[str | Path], *, environment: Mapping[str, str]) -> Step:
+    """Run a command to its end; what it prints is dropped."""
+    began = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, env=environment)
+    _, status, used = os.wait4(process.pid, 0)
+    step = Step(verb, os.waitstatus_to_exitcode(status), time.perf_counter() - began, used.ru_maxrss / 1024)
+    print(f"  {verb}: {step.seconds:.0f} s, {step.megabytes:,.0f} MB", flush=True)
+    return step
+
+
+def whobuys(verb: str, *arguments: str | Path) -> Step:
+    """Run one verb of the command line; ends the benchmark when it fails."""
+    command = [Path(sys.executable).with_name("whobuys"), verb, *arguments]
+    step = timed(verb, command, environment={name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")})
+    if step.status:
+        raise SystemExit(f"failed: {' '.join(map(str, command))}")
+    return step

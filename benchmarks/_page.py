@@ -1,0 +1,34 @@
+"""Figures become Markdown, and Markdown its section of docs/evaluation.md."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+
+from models.resampling import interval
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "evaluation.md"
+
+
+def figure(value: float) -> str:
+    """Three digits, without the 0 before the point."""
+    return f"{value:.3f}".replace("0.", ".", 1)
+
+
+def ratio(value: float, draws: ArrayLike) -> str:
+    """A ratio with the middle 95 % of its draws."""
+    low, high = interval(draws)
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table."""
+    return [f"| {' | '.join(heads)} |", "|---|" + "---|" * (len(heads) - 1), *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def write_section(name: str, text: str) -> None:
+    """Put a section between its markers in docs/evaluation.md."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(begin)
+    PAGE.write_text(f"{before}{begin}\n{text}{end}{rest.split(end)[1]}", encoding="utf-8")

@@ -65,8 +65,9 @@ class PairSample:
 class Interest:
     """The fitted pair model with the affinities of its newest date.
 
-    Log-odds are ``slope`` times the blend's plus ``intercept``, which make the totals of the training windows right (nearer
-    windows count more), plus ``level``, which is 0 unless a backtest proved another better. ``spread`` says how far sums of probabilities stray.
+    Log-odds are ``slope`` times the blend's plus ``intercept``, which make the totals of the training windows right (all dates alike: the last
+    month alone says little about the next), plus ``level``, which is 0 unless a backtest proved another better. ``spread`` says how far sums of
+    probabilities stray.
     """
 
     config: InterestConfig
@@ -90,7 +91,8 @@ class Interest:
         fitting = weight * emphasis / (weight * emphasis).mean()
         raw = cls(config, affinity, Blend.fit(columns, bought, fitting, config=config.blend, seed=config.seed, threads=config.threads))
         every = -(-len(columns) // LINE_ROWS)
-        slope, intercept = _line(raw.blend.log_odds(columns.iloc[::every]), bought[::every], weight[::every])
+        all_dates = np.concatenate([sample.weight for sample in samples])
+        slope, intercept = _line(raw.blend.log_odds(columns.iloc[::every]), bought[::every], all_dates[::every])
         return replace(raw, slope=slope, intercept=intercept)
 
     def predict(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Floats:

@@ -118,4 +118,4 @@ def _curves(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield from [("model", table)] if len(table) else []
         return
     for names, curve in table.groupby(by, sort=False):
-        yield " as of ".join(str(name) for name in names), curve
+        yield " as of ".join(str(name).replace("_", " ") for name in names), curve

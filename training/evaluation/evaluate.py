@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import TypeAdapter
 
+from features.dates import day_number
 from features.errors import DataError
 from features.products import ProductSet
 from features.shop import Shop
@@ -105,8 +106,8 @@ def stored_fits(bundle: Bundle, folder: Path, shop: Shop) -> Callable[[date], Bu
 
 
 def _too_young(shop: Shop, end: date, horizon: int) -> DataError:
-    known = (end - shop.default_as_of).days + shop.days[1] - shop.days[0] + 1
+    known = max(day_number(end) - shop.days[0], 0)
     return DataError(
-        f"by {end} the orders go back {max(known, 0)} days; an evaluation needs {3 * horizon}: a horizon of {horizon} days that has passed, "
+        f"by {end} the orders go back {known} days; an evaluation needs {3 * horizon}: a horizon of {horizon} days that has passed, "
         f"one to learn from before it, and one of history; import older orders, or train with --horizon {max(1, known // 3)} or less"
     )

@@ -36,7 +36,8 @@ def _rules(slices: pd.DataFrame) -> Iterator[str]:
     if pd.isna(row["ap"]):
         yield f"No product set had {metrics.MIN_BUYERS} buyers: nothing can be said of the ranking."
         return
-    found = {True: "Better than every simple rule", None: "Not surely better than the simple rules", False: "Not better than the simple rules"}
+    best = "Better than the strongest simple rules" if pd.isna(row["ratio_low"]) else "Better than every simple rule"
+    found = {True: best, None: "Not surely better than the simple rules", False: "Not better than the simple rules"}
     yield f"{found[better(row)]}: AP {digits(row['ap'])} against {digits(row['rule_ap'])} ({named(row['rule'])}){_ratio(row)}."
 
 
@@ -59,7 +60,8 @@ def _slices(slices: pd.DataFrame) -> Iterator[str]:
     for row, each in judged:
         if not each:
             words = "No sure difference" if each is None else "Not better"
-            yield f"{words} for {row['slice']}: AP {digits(row['ap'])} against {digits(row['rule_ap'])} ({named(row['rule'])}){_ratio(row)}."
+            rule = "the same rule" if row["rule"] == slices["rule"].iloc[0] else named(row["rule"])
+            yield f"{words} for {row['slice']}: AP {digits(row['ap'])} against {digits(row['rule_ap'])} ({rule}){_ratio(row)}."
     if few := parts.loc[~known, "slice"].tolist():
         yield f"Too few product sets with enough buyers to tell: {', '.join(few)}."
 

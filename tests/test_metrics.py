@@ -147,6 +147,7 @@ def test_every_set_is_a_row_and_new_buyers_are_measured_apart(matrix: Callable[[
     assert table["ap"].tolist() == pytest.approx([(1 + 2 / 3) / 2, 1.0])
     assert table["new_ap"].tolist() == pytest.approx([0.5, 1.0])
     assert table["new_lift_5"].tolist() == pytest.approx([0.0, 3.0])
+    assert table[["catch_50", "catch_90", "new_catch_50"]].values.tolist() == [[0.25, 0.75, pytest.approx(2 / 3)], [0.25, 0.25, pytest.approx(1 / 3)]]
 
 
 @pytest.mark.parametrize("min_buyers, min_new, sets, new_sets", [(1, 1, 2, 2), (2, 1, 1, 1), (2, 2, 1, 0), (1, 2, 2, 0), (3, 1, 0, 0)])
@@ -171,6 +172,11 @@ def test_by_set_equals_the_measures_of_each_set() -> None:
             assert row[f"{prefix}auc"] == pytest.approx(theirs.roc_auc_score(happened, given))
             assert row[f"{prefix}lift_1"] == pytest.approx(metrics.lift(given, happened, share=0.01))
             assert row[f"{prefix}recall_10"] == pytest.approx(metrics.recall_at(given, happened, share=0.1))
+
+
+def test_a_part_of_the_pairs_is_measured_alone() -> None:
+    measured = np.array([True, False])
+    assert metrics.ap_among(SCORES, OUTCOME, ~BOUGHT_BEFORE, measured=measured).tolist() == [pytest.approx(0.5), pytest.approx(NAN, nan_ok=True)]
 
 
 def test_the_inputs_are_not_changed() -> None:

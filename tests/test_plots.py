@@ -56,3 +56,15 @@ def test_what_the_tables_allow_is_drawn(names: list[str], drawn: list[str]) -> N
 def test_no_window_system_is_touched() -> None:
     code = "import sys, models.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent, check=False).returncode == 0
+
+
+def test_the_best_methods_are_drawn_as_means_over_the_origins() -> None:
+    worst = metrics.gain_curve(-SCORES, OUTCOME)
+    table = pd.concat(
+        [of_origins(curve.assign(method=name), origin=["a", "b"]) for name, curve in (("worst", worst), ("best", GAIN), ("same", GAIN))]
+    )
+    found = plots.best_curves(table, count=2)
+    assert found["method"].unique().tolist() == ["best", "same"]
+    assert found.loc[found["method"] == "best", "gain"].tolist() == pytest.approx(GAIN["gain"].tolist())
+    one = of_origins(GAIN.assign(method="best"), origin=["a", "b"])
+    assert plots.best_curves(one) is one

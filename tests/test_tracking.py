@@ -31,7 +31,7 @@ from models.interest import InterestConfig
 from models.likelihood import LikelihoodConfig
 from models.training_sets import SetMixture
 from training.fits import Fits, Recipe
-from training.tracking import Run, Version, log_training, mirror_champion, tracked
+from training.tracking import Run, Version, log_evaluation, log_training, mirror_champion, tracked
 from training.tracking.answers import KEPT, Answers, store_snapshot
 from training.tracking.runs import PERSONAL
 from training.tracking.store import Store, load_mlflow
@@ -220,18 +220,39 @@ def test_a_question_that_cannot_be_answered_is_refused(served: object, trained: 
 
 
 def test_a_training_logs_its_recipe_measures_and_drawings(folder: Path, trained: Trained) -> None:
-    facts = {"recipe": asdict(SMALL), "measures": {"ap": 0.25}, "level": {"interest": 0.1}, "training_dates": ["2025-01-01", "2025-02-01"]}
+    facts = {
+        "recipe": asdict(SMALL),
+        "measures": {"ap": 0.25},
+        "learnt": {"interest": {"level": 0.1}},
+        "training_dates": ["2025-01-01", "2025-02-01"],
+    }
     tables = {"gain": metrics.gain_curve([3, 2, 1], [True, False, False]), "customers": pd.DataFrame({"auc": [0.7]})}
     store_snapshot(trained.snapshot, folder)
     version = log_training(folder, trained.folder, bundle=replace(trained.bundle, facts=facts), tables=tables, champion=False, name="Bob's shop")
     run = client_of(folder).get_run(version.run_id)
     assert (version.model, version.alias) == ("whobuys-Bob-s-shop", "challenger")
-    assert run.data.metrics == {"ap": 0.25, "learnt_level_interest": 0.1}
+    assert run.data.metrics == {"ap": 0.25, "learnt.interest.level": 0.1}
     params = {"horizon": "30", "interest.blend.trees": "5", "interest.affinity.factors": "4", "training_dates": "2025-01-01, 2025-02-01"}
     assert params.items() <= run.data.params.items()
     assert run.data.tags["tables"] == "stored"
     assert artifacts(folder, version.run_id, "figures") == {"figures/gain.png", "figures/lift.png"}
     assert artifacts(folder, version.run_id, "evaluation") == {"evaluation/gain.json", "evaluation/customers.json"}
+
+
+def test_an_evaluation_is_a_run_of_its_own(folder: Path) -> None:
+    tables = {"gain": metrics.gain_curve([3, 2, 1], [True, False, False]), "customers": pd.DataFrame({"auc": [0.7]})}
+    facts = {"bundle": "first", "origins": "2025-01-01, 2025-02-01"}
+    run_id = log_evaluation(folder, facts=facts, measures={"ap": 0.25, "new_ap": float("nan")}, tables=tables, page="<p>Good.</p>", name="Bob's shop")
+    client = client_of(folder)
+    run = client.get_run(run_id)
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"ap": 0.25})
+    assert {**facts, "kind": "evaluation"}.items() <= run.data.tags.items()
+    assert artifacts(folder, run_id) == {"evaluation", "figures", "evaluation.html"}
+    assert artifacts(folder, run_id, "figures") == {"figures/gain.png", "figures/lift.png"}
+    assert Path(client.download_artifacts(run_id, "evaluation.html")).read_text(encoding="utf-8") == "<p>Good.</p>"
+    assert not client.search_registered_models()
+    with pytest.raises(ValueError, match="the table who has personal columns: email"):
+        log_evaluation(folder, facts={}, measures={}, tables={"who": pd.DataFrame({"email": ["a"]})})
 
 
 def test_nobody_is_named_in_anything_logged(logged: Path, trained: Trained) -> None:

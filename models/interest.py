@@ -49,6 +49,19 @@ class InterestConfig:
     mixture: SetMixture = field(default_factory=SetMixture)
 
 
+@dataclass(frozen=True)
+class Correction:
+    """What closed windows taught: log-odds become ``slope`` times themselves, plus ``repeat`` for pairs with history, plus ``level``."""
+
+    slope: float = 1.0
+    repeat: float = 0.0
+    level: float = 0.0
+
+    def of(self, log_odds: Floats, had: NDArray[np.bool_]) -> Floats:
+        """The corrected log-odds of pairs, of which some ``had`` been bought before."""
+        return np.asarray(self.slope * log_odds + self.repeat * had + self.level, np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class PairSample:
     """Pairs of the snapshot of ``day`` with known outcome: ``columns`` (a row per pair), ``bought``, ``weight`` that restores the base rate,
@@ -66,8 +79,7 @@ class Interest:
     """The fitted pair model with the affinities of its newest date.
 
     Log-odds are ``slope`` times the blend's plus ``intercept``, which make the totals of the training windows right (all dates alike: the last
-    month alone says little about the next), plus ``level``, which is 0 unless a backtest proved another better. ``spread`` says how far sums of
-    probabilities stray.
+    month alone says little about the next), and then corrected by what backtests proved. ``spread`` says how far sums of probabilities stray.
     """
 
     config: InterestConfig
@@ -75,7 +87,7 @@ class Interest:
     blend: Blend
     slope: float = 1.0
     intercept: float = 0.0
-    level: float = 0.0
+    correction: Correction = Correction()
     spread: Spread = field(default_factory=Spread)
 
     @classmethod
@@ -108,16 +120,16 @@ class Interest:
             chosen = sets[first : first + width]
             yield first, first + len(chosen), self._block(snapshot, chosen, leanings)
 
-    def proven(self, *, level: float, spread: Spread) -> Self:
+    def proven(self, *, correction: Correction, spread: Spread) -> Self:
         """The same model with what a backtest learnt."""
-        return replace(self, level=level, spread=spread)
+        return replace(self, correction=correction, spread=spread)
 
     def save(self, folder: Path) -> None:
         """Write the blend, arrays and JSON into a folder."""
         self.blend.save(folder)
         save_arrays(folder / "affinity.npz", self.affinity.arrays())
-        line = {"slope": self.slope, "intercept": self.intercept, "level": self.level}
-        content = {"config": asdict(self.config), **line, "spread": asdict(self.spread)}
+        learnt = {"correction": asdict(self.correction), "spread": asdict(self.spread)}
+        content = {"config": asdict(self.config), "slope": self.slope, "intercept": self.intercept, **learnt}
         (folder / "interest.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
@@ -128,9 +140,9 @@ class Interest:
         affinity, mixture = AffinityConfig(**settings.pop("affinity")), SetMixture(**settings.pop("mixture"))
         config = InterestConfig(**settings | {"blend": BlendConfig(**settings["blend"])}, affinity=affinity, mixture=mixture)
         arrays = load_arrays(folder / "affinity.npz")
-        line = {name: float(content[name]) for name in ("slope", "intercept", "level")}
         blend, spread = Blend.load(folder, threads=config.threads), Spread(**content["spread"])
-        return cls(config, Affinity.of_arrays(arrays, affinity), blend, **line, spread=spread)
+        line, correction = (float(content["slope"]), float(content["intercept"])), Correction(**content["correction"])
+        return cls(config, Affinity.of_arrays(arrays, affinity), blend, *line, correction, spread)
 
     def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
         columns = PairColumns(snapshot.pairs(sets), leanings)
@@ -140,7 +152,16 @@ class Interest:
 
     def probability(self, columns: pd.DataFrame) -> Floats:
         """The interest of pairs from their columns."""
-        return expit(self.slope * self.blend.log_odds(columns) + self.intercept + self.level).astype(np.float32)
+        return expit(self.correction.of(self.log_odds(columns), had(columns)))
+
+    def log_odds(self, columns: pd.DataFrame) -> Floats:
+        """The log-odds of pairs before they are corrected."""
+        return np.asarray(self.slope * self.blend.log_odds(columns) + self.intercept, np.float32)
+
+
+def had(columns: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which pairs have a history: the customer bought from the set before."""
+    return columns["set_orders"].to_numpy() > 0
 
 
 def pair_sample(snapshot: Snapshot, catalogue: Catalogue, affinity: Affinity, *, config: InterestConfig) -> PairSample:

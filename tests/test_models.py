@@ -22,7 +22,6 @@ from models.bundle import ORIGINS, Bundle
 from models.interest import pair_sample
 from models.training_sets import SetMixture, main_sets, training_sets
 from training.fits import Fits
-from training.level import learnt_level, shift, shifted
 from training.train import recipe_of
 
 
@@ -187,17 +186,3 @@ def test_planted_rhythms_are_found() -> None:
     errors = (found.reindex(planted.index) / planted - 1).abs().dropna()
     assert len(errors) > 0.8 * len(planted)
     assert errors.median() <= 0.2
-
-
-@pytest.mark.parametrize(("given", "came", "expected"), [(0.5, 50, 0.0), (0.5, 73, 1.0), (0.5, 0, 0.0), (0.01, 99, 2.0)])
-def test_the_shift_that_makes_a_window_true(given: float, came: int, expected: float) -> None:
-    assert shift(np.full(100, given, np.float32), np.arange(100) < came) == pytest.approx(expected, abs=0.01)
-
-
-@pytest.mark.parametrize(("levels", "earned"), [((70, 70, 70), True), ((70, 30, 70), False), ((50,), False), ((), False)])
-def test_a_level_must_earn_its_place_on_later_windows(levels: tuple[int, ...], earned: bool) -> None:
-    windows = [(np.full(100, 0.5, np.float32), np.arange(100) < came) for came in levels]
-    level, kept = learnt_level(windows)
-    assert kept is earned
-    assert (level > 0.2) is earned
-    assert shifted(windows[0][0], level).mean() >= 0.5 if windows else True

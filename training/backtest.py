@@ -1,21 +1,26 @@
 """Fits as of past dates, and what then happened, become tables that say how good the answers were."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logit
 
 from features.errors import DataError
 from features.products import Catalogue
 from models import metrics
+from models.base import Floats
 from models.bundle import Bundle
+from models.interest import had
 from models.intervals import Spread
+from training.correction import Window, learnt_correction
 from training.evaluation.compared import Compared, Plan, tables_of
 from training.evaluation.ground import Ground
 from training.evaluation.slices import pooled_ours, slices_of
 from training.fits import Fits
-from training.level import Outcome, Probabilities, learnt_level, shifted
 
 MEAN = ("ap", "new_ap", "rp", "new_rp", "lift_1", "lift_5", "recall_1", "recall_5", "lift_quality", "log_loss", "calibration_error", "level")
 """Measures of product sets that are told over all dates."""
@@ -32,23 +37,45 @@ class Backtest:
     ``origins`` oldest first, ``compared`` the same with what they said; ``tables``: ``methods`` (origin, method, measures), ``slices`` (all origins
     together), ``sets`` (origin, product_set, measures of ours), ``calibration`` (origin, bins of equal count), ``gain`` (origin, method, share, gain,
     lift), ``coverage`` (origin, how often intervals held), ``customers`` (origin, measures of the likelihood); ``cases`` is what slices are made of.
-    ``spread`` is how far the sums of probabilities strayed from what came; ``interest_level`` and ``likelihood_level`` are what was learnt of
-    the level from all origins, ``..._earned`` whether it beat the raw level.
+    ``learnt`` is what all origins together taught, for the fit that comes next.
     """
 
     origins: tuple[Bundle, ...]
     compared: tuple[Compared, ...]
     tables: dict[str, pd.DataFrame]
     cases: pd.DataFrame
-    spread: Spread
-    interest_level: float
-    interest_earned: bool
-    likelihood_level: float
-    likelihood_earned: bool
+    learnt: "Learnt"
 
     def measures(self) -> dict[str, float]:
         """The main measures over all origins, by plain names."""
         return measures_of(self.tables)
+
+
+@dataclass(eq=False)
+class Learnt:
+    """What closed windows teach of the fits that saw them: how to correct both models, and how far totals stray.
+
+    ``interest`` and ``likelihood`` are the windows, oldest first; ``totals`` probabilities and outcomes, customers x sets.
+    """
+
+    interest: list[Window] = field(default_factory=list)
+    likelihood: list[Window] = field(default_factory=list)
+    totals: list[tuple[Floats, NDArray[np.bool_]]] = field(default_factory=list)
+
+    def correct(self, raw: Bundle) -> Bundle:
+        """The bundle with what was learnt."""
+        correction, spread = learnt_correction(self.interest, shape=True)[0], Spread.learnt(self.totals)
+        pair_model = raw.pair_model and raw.pair_model.proven(correction=correction, spread=spread)
+        level = learnt_correction(self.likelihood, shape=False)[0].level
+        return replace(raw, pair_model=pair_model, customer_model=replace(raw.customer_model, level=level))
+
+    def facts(self) -> dict[str, object]:
+        """Corrections, what of them earned its place, and the spread: for people and for tracking."""
+        found: dict[str, object] = {"spread": asdict(Spread.learnt(self.totals))}
+        for name, windows, shape in (("interest", self.interest, True), ("likelihood", self.likelihood, False)):
+            correction, earned = learnt_correction(windows, shape=shape)
+            found[name] = {**asdict(correction), "earned": earned}
+        return found
 
 
 @dataclass(eq=False)
@@ -87,23 +114,22 @@ def backtest_dates(fits: Fits, as_of: date, count: int) -> list[date]:
 
 
 def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None = None, stored: Stored = lambda as_of: None) -> Backtest:
-    """Fit as of each date and compare with what came. A level is only ever learnt from windows that had closed by the origin's date.
+    """Fit as of each date and compare with what came. A correction is only ever learnt from windows that had closed by the origin's date.
 
     A fit that is ``stored`` is taken as it is.
     """
     grounds = Grounds(fits, plan or Plan())
-    interest: list[tuple[Probabilities, Outcome]] = []
-    likelihood: list[tuple[Probabilities, Outcome]] = []
+    learnt = Learnt()
     bundles: list[Bundle] = []
     compared: list[Compared] = []
     tables: dict[str, list[pd.DataFrame]] = {}
     for as_of in dates:
-        bundle = stored(as_of) or _learnt(fits.bundle(as_of, name=f"{bundle_id}/{as_of}"), interest, likelihood)
+        bundle = stored(as_of) or learnt.correct(fits.bundle(as_of, name=f"{bundle_id}/{as_of}"))
         bundles.append(bundle)
         fits.say(f"comparing the fit as of {as_of} with what came")
-        found = {"customers": _customers(fits, bundle, likelihood)}
+        found = {"customers": _customers(fits, bundle, learnt)}
         if bundle.has_interest:
-            compared.append(_interests(bundle, grounds.of(as_of), interest))
+            compared.append(_interests(fits, bundle, grounds.of(as_of), learnt))
             found |= tables_of(compared[-1], grounds.plan, windows=grounds.windows(as_of) if grounds.plan.calibrated else ())
         for name, table in found.items():
             table.insert(0, "origin", as_of.isoformat())
@@ -111,25 +137,7 @@ def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
     cases = joined.pop("cases", pd.DataFrame())
     joined |= {"slices": slices_of(cases)} if len(cases) else {}
-    levels = (*learnt_level(interest), *learnt_level(likelihood))
-    return Backtest(tuple(bundles), tuple(compared), joined, cases, Spread.learnt(interest), *levels)
-
-
-def proven(bundle: Bundle, test: Backtest) -> Bundle:
-    """The bundle with the levels and the spread that a backtest learnt."""
-    return _proven(bundle, test.spread, interest=test.interest_level, likelihood=test.likelihood_level)
-
-
-Windows = list[tuple[Probabilities, Outcome]]
-
-
-def _learnt(raw: Bundle, interest: Windows, likelihood: Windows) -> Bundle:
-    return _proven(raw, Spread.learnt(interest), interest=learnt_level(interest)[0], likelihood=learnt_level(likelihood)[0])
-
-
-def _proven(bundle: Bundle, spread: Spread, *, interest: float, likelihood: float) -> Bundle:
-    pair_model = bundle.pair_model and bundle.pair_model.proven(level=interest, spread=spread)
-    return replace(bundle, pair_model=pair_model, customer_model=replace(bundle.customer_model, level=likelihood))
+    return Backtest(tuple(bundles), tuple(compared), joined, cases, learnt)
 
 
 def _can_learn(fits: Fits, as_of: date) -> bool:
@@ -140,18 +148,22 @@ def _can_learn(fits: Fits, as_of: date) -> bool:
     return True
 
 
-def _interests(bundle: Bundle, ground: Ground, windows: Windows) -> Compared:
-    compared = Compared.of(bundle, ground)
+def _interests(fits: Fits, bundle: Bundle, ground: Ground, learnt: Learnt) -> Compared:
+    """The window is seen through the sample that later fits learn from, which holds sets of all kinds."""
     assert bundle.pair_model is not None
-    windows.append((shifted(compared.given, -bundle.pair_model.level), ground.outcome))
+    compared = Compared.of(bundle, ground)
+    sample = fits.sample(bundle.as_of)
+    learnt.interest.append(Window(bundle.pair_model.log_odds(sample.columns), sample.bought, sample.weight, had(sample.columns)))
+    learnt.totals.append((compared.given, ground.outcome))
     return compared
 
 
-def _customers(fits: Fits, bundle: Bundle, windows: Windows) -> pd.DataFrame:
+def _customers(fits: Fits, bundle: Bundle, learnt: Learnt) -> pd.DataFrame:
     snapshot = fits.snapshot(bundle.as_of)
     given = bundle.customers(snapshot).iloc[:, 0].to_numpy()
     ordered = snapshot.ordered()
-    windows.append((shifted(given, -bundle.customer_model.level), ordered))
+    raw = logit(given) - np.float32(bundle.customer_model.level)
+    learnt.likelihood.append(Window.of_customers(raw, ordered))
     recency = -snapshot.customers()["recency"].to_numpy()
     row = {
         "customers": len(given),

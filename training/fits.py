@@ -75,9 +75,13 @@ class Fits:
         return Bundle(name, as_of, self.recipe.horizon, pair_model, likelihood)
 
     def _interest(self, as_of: date, dates: list[date]) -> Interest:
-        samples = [_once(self._samples, each, partial(self._sample, each)) for each in dates]
+        samples = [self.sample(each) for each in dates]
         self.say(f"fitting the interest model as of {as_of} on {sum(len(sample.bought) for sample in samples):,} pairs of {len(dates)} dates")
         return Interest.fit(samples, self._affinity(as_of), config=self.recipe.interest)
+
+    def sample(self, as_of: date) -> PairSample:
+        """Pairs of a date with what came of them within the horizon."""
+        return _once(self._samples, as_of, partial(self._sample, as_of))
 
     def _sample(self, as_of: date) -> PairSample:
         self.say(f"pairs and outcomes as of {as_of}")

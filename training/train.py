@@ -13,7 +13,7 @@ from features.shop import Shop
 from models.bundle import Bundle
 from models.interest import InterestConfig
 from models.likelihood import LikelihoodConfig
-from training.backtest import Backtest, backtest, backtest_dates, proven
+from training.backtest import Backtest, backtest, backtest_dates
 from training.fits import Fits, Recipe, Say
 
 BUNDLES = "bundles"
@@ -71,7 +71,7 @@ def train(
 
 
 def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Backtest]:
-    """The bundle as of a date and its backtest on ``origins`` earlier dates (fewer for a young shop), whose learnt levels it has."""
+    """The bundle as of a date and its backtest on ``origins`` earlier dates (fewer for a young shop), whose lessons it has."""
     name = bundle_id(fits, as_of, origins)
     test = backtest(fits, backtest_dates(fits, as_of, origins), bundle_id=name)
     raw = fits.bundle(as_of, name=name)
@@ -82,11 +82,10 @@ def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Bac
         "training_dates": [each.isoformat() for each in fits.training_dates(as_of)],
         "backtest_dates": [each.as_of.isoformat() for each in test.origins],
         "measures": test.measures() if test.origins else {},
-        "level": {"interest": test.interest_level, "likelihood": test.likelihood_level},
-        "spread": asdict(test.spread),
+        "learnt": test.learnt.facts(),
         "versions": {name: version(name) for name in LIBRARIES},
     }
-    return replace(proven(raw, test), facts=facts), test
+    return replace(test.learnt.correct(raw), facts=facts), test
 
 
 def bundle_id(fits: Fits, as_of: date, origins: int) -> str:

@@ -42,9 +42,9 @@ def params_of(bundle: Bundle) -> dict[str, object]:
 
 
 def measures_of(bundle: Bundle) -> dict[str, float]:
-    """What its backtest measured, and the levels learnt."""
-    levels = {f"learnt_level_{name}": value for name, value in bundle.facts.get("level", {}).items()}
-    return {name: float(value) for name, value in {**bundle.facts.get("measures", {}), **levels}.items()}
+    """What its backtest measured, and what it taught."""
+    learnt = flat(bundle.facts.get("learnt", {}), "learnt.")
+    return {name: float(value) for name, value in {**bundle.facts.get("measures", {}), **learnt}.items()}
 
 
 def flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -68,6 +68,12 @@ def truth_of(purchases: pd.DataFrame, sets: Sequence[ProductSet], as_of: date) -
     return Truth(customers, found[0], found[1])
 
 
+def of_customers(scores: NDArray[np.floating], known: NDArray[np.object_], customers: pd.Index) -> NDArray[np.floating]:
+    """Scores of the ``known`` customers (rows, sorted by id) as those of ``customers``; one whom whobuys does not know is last."""
+    place = pd.Index(known).get_indexer(customers)
+    return np.where((place >= 0)[:, None], scores[place], scores.min() - 1)
+
+
 def check_ground(ground: Ground, truth: Truth) -> None:
     """Print the ground that is measured on, and stop when it is not the stated one."""
     enough = truth.outcome.sum(axis=0) >= metrics.MIN_BUYERS

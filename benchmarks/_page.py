@@ -7,7 +7,9 @@ from numpy.typing import ArrayLike
 
 from models.resampling import interval
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "evaluation.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "evaluation.md"
+DATA = ROOT.parent / "shared" / "data"
 
 
 def figure(value: float) -> str:

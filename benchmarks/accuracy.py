@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _commands import Step, whobuys
-from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, check_ground, truth_of
-from _page import figure, ratio, table_of, write_section
+from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, check_ground, of_customers, truth_of
+from _page import DATA, figure, ratio, table_of, write_section
 from _rivals import ENVIRONMENTS, Answer, answers
 from numpy.typing import NDArray
 
@@ -32,7 +32,6 @@ from models import metrics
 from models.baselines import BASELINES
 from models.resampling import resampled
 
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 SAMPLES = 500
 OURS = "**whobuys**"
 Measures = dict[str, dict[str, float]]
@@ -67,12 +66,8 @@ def rules(shop: Path, ground: Ground, truth: Truth, sets: Sequence[ProductSet]) 
     """The scores of every baseline, by what it is called; a customer whom whobuys does not know is last."""
     snapshot = Snapshot(Shop.open(shop), ground.as_of, HORIZON)
     pairs = snapshot.pairs(sets)
-    place = pd.Index(snapshot.customer_ids).get_indexer(truth.customers)
-    found = {}
-    for baseline in BASELINES.values():
-        scores = np.asarray(baseline.scores(snapshot, pairs))
-        found[baseline.meaning] = np.where((place >= 0)[:, None], scores[place], scores.min() - 1)
-    return found
+    given = {each.meaning: np.asarray(each.scores(snapshot, pairs)) for each in BASELINES.values()}
+    return {name: of_customers(scores, snapshot.customer_ids, truth.customers) for name, scores in given.items()}
 
 
 def measured(scores: Scores, truth: Truth) -> Measures:

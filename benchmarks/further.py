@@ -1,0 +1,319 @@
+"""Three further proofs on real data: sets that the model never saw, products without any history, and a training on shuffled outcomes.
+
+    python benchmarks/further.py [--data FOLDER] [--only unseen,new_products,shuffled] [--grounds online_retail,complete_journey] [--write]
+
+Files are imported through the real command line; the models are fitted by ``training.fits``. What really happened is read from the raw files.
+With --write each result replaces its section of docs/evaluation.md. Ends with 1 when a proof fails.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _commands import whobuys
+from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, of_customers, truth_of
+from _page import DATA, figure, ratio, table_of, write_section
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
+
+from features.config import Config
+from features.products import ProductSet
+from features.shop import Shop
+from features.snapshot import Snapshot
+from models import metrics
+from models.baselines import BASELINES
+from models.bundle import Bundle
+from models.resampling import interval, resampled
+from training.fits import Fits, Recipe
+from training.train import recipe_of
+
+SAMPLES = 500
+OF_EACH_KIND, CANDIDATES, LARGEST = 60, 3000, 60
+NEW_PRODUCTS, NEAREST = 200, 10
+SHUFFLES = 5
+RULE = "orders_from_set_then_orders"
+LIFTS = {"ap": 1.1, "new_ap": 1.5}
+"""How many times the rule's figure a set that was never seen must reach."""
+Scores = dict[str, NDArray[np.floating]]
+Ids = NDArray[np.object_]
+Proof = Callable[[str, Ground, Path, Path], tuple[str, list[str]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Watched(Snapshot):
+    """A snapshot that notes the sets whose outcome is asked for, and with a ``shuffle`` hands out outcomes of other customers, drawn by that seed."""
+
+    seen: set[tuple[str, ...]] = field(default_factory=set)
+    shuffle: int | None = None
+
+    def outcome(self, sets: Sequence[ProductSet], *, days: int | None = None) -> csr_matrix:
+        """Who bought from each set, or another customer instead: the number of buyers of a set stays, who they are does not."""
+        self.seen.update(one.product_ids for one in sets)
+        return super().outcome(sets, days=days)[self._order()]
+
+    def ordered(self, *, days: int | None = None) -> NDArray[np.bool_]:
+        """Who ordered, in the same order of customers."""
+        return super().ordered(days=days)[self._order()]
+
+    def _order(self) -> NDArray[np.int64]:
+        customers = np.arange(len(self.customer_ids))
+        return customers if self.shuffle is None else np.random.default_rng([self.shuffle, self.day]).permutation(customers)
+
+
+@dataclass(eq=False)
+class WatchedFits(Fits):
+    """Fits on such snapshots: ``seen`` are all sets that were learnt from."""
+
+    shuffle: int | None = None
+    seen: set[tuple[str, ...]] = field(default_factory=set)
+
+    def snapshot(self, as_of: date) -> Snapshot:
+        """The watched snapshot of a date."""
+        if as_of not in self._snapshots:
+            self._snapshots[as_of] = Watched(self.shop, as_of, self.recipe.horizon, self.seen, self.shuffle)
+        return self._snapshots[as_of]
+
+
+@dataclass(frozen=True, eq=False)
+class Bought:
+    """Who bought what in the horizon, and had bought before: 0/1 matrices customers x products, of products that were sold before."""
+
+    products: Ids
+    outcome: csr_matrix
+    before: csr_matrix
+
+    @classmethod
+    def of(cls, purchases: pd.DataFrame, as_of: date) -> "Bought":
+        """From the lines of a ground."""
+        start, end = pd.Timestamp(as_of), pd.Timestamp(as_of + timedelta(days=HORIZON))
+        past = purchases[purchases["at"] < start]
+        customers, products = (pd.Index(sorted(past[column].unique())) for column in ("customer", "product"))
+        ahead = purchases[(purchases["at"] >= start) & (purchases["at"] < end)]
+        ahead = ahead[ahead["customer"].isin(customers) & ahead["product"].isin(products)]
+        shape = (len(customers), len(products))
+        found = []
+        for rows in (ahead, past):
+            places = (customers.get_indexer(rows["customer"]), products.get_indexer(rows["product"]))
+            found.append(csr_matrix((np.ones(len(rows)), places), shape=shape).astype(bool).astype(np.float64))
+        return cls(products.to_numpy(object), found[0], found[1])
+
+    def buyers(self, members: csr_matrix) -> NDArray[np.int64]:
+        """How many customers bought from each set (0/1 matrix sets x products) in the horizon."""
+        return np.asarray((self.outcome @ members.T > 0).sum(axis=0)).ravel()
+
+
+def shop_of(ground: Ground, files: Files, folder: Path) -> Shop:
+    """The files, imported."""
+    whobuys("import", *files.values(), "--shop", folder, *ground.how())
+    return Shop.open(folder, threads=2)
+
+
+def recipe() -> Recipe:
+    return recipe_of(Config(), horizon=HORIZON)
+
+
+def fitted(fits: Fits, as_of: date) -> Bundle:
+    return fits.bundle(as_of, name="benchmark")
+
+
+def sizes(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """How many products a set has: 2 to ``LARGEST``, small ones more often."""
+    return np.exp(rng.uniform(np.log(2), np.log(LARGEST + 1), count)).astype(np.int64)
+
+
+def _members(rows: Sequence[NDArray[np.int64]], products: int) -> csr_matrix:
+    lengths = [len(row) for row in rows]
+    places = (np.repeat(np.arange(len(rows)), lengths), np.concatenate(rows))
+    return csr_matrix((np.ones(sum(lengths)), places), shape=(len(rows), products))
+
+
+def candidates(bought: Bought) -> dict[str, csr_matrix]:
+    """Sets drawn by the seed, by kind: 0/1 matrices sets x products."""
+    rng = np.random.default_rng(SEED)
+    products = len(bought.products)
+    singles = rng.permutation(products)[:, None]
+    heads, wide = rng.integers(0, products, CANDIDATES), sizes(rng, CANDIDATES)
+    columns = normalize(bought.before.T.tocsr())
+    alike = (columns[heads] @ columns.T).toarray()
+    together = [np.argsort(-row, kind="stable")[:size] for row, size in zip(alike, wide, strict=True)]
+    random = [rng.choice(products, min(size, products), replace=False) for size in sizes(rng, CANDIDATES)]
+    kinds = {"single products": list(singles), "bought together": together, "random": random}
+    return {kind: _members(rows, products) for kind, rows in kinds.items()}
+
+
+def unseen_sets(bought: Bought, seen: set[tuple[str, ...]]) -> dict[str, list[ProductSet]]:
+    """Sets of every kind with enough buyers that were not learnt from, ``OF_EACH_KIND`` of each or as many as there are."""
+    found = {}
+    for kind, members in candidates(bought).items():
+        places = np.flatnonzero(bought.buyers(members) >= metrics.MIN_BUYERS)
+        rows = [bought.products[members.indices[members.indptr[i] : members.indptr[i + 1]]] for i in places]
+        sets = [ProductSet.of(f"{kind} {place}", ids) for place, ids in zip(places, rows, strict=True)]
+        found[kind] = list({one.product_ids: one for one in sets if one.product_ids not in seen}.values())[:OF_EACH_KIND]
+    return found
+
+
+def compared(scores: Scores, truth: Truth, chosen: NDArray[np.intp], *, least: int = metrics.MIN_BUYERS) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The means over some of the sets by method, and draws of their AP."""
+    outcome, past = truth.outcome[:, chosen], truth.bought[:, chosen]
+    part = {name: values[:, chosen] for name, values in scores.items()}
+    means = {name: metrics.summary(metrics.by_set(values, outcome, past, min_buyers=least)) for name, values in part.items()}
+    return pd.DataFrame(means), resampled(part, outcome, past, samples=SAMPLES, seed=SEED, min_buyers=least)
+
+
+def unseen(name: str, ground: Ground, data: Path, work: Path) -> tuple[str, list[str]]:
+    """Sets drawn at random that the model never saw, against orders from the set with ties by the number of orders."""
+    files = ground.files(data, work)
+    purchases = ground.purchases(files)
+    fits = WatchedFits(shop_of(ground, files, work / name), recipe(), print)
+    bundle = fitted(fits, ground.as_of)
+    groups = unseen_sets(Bought.of(purchases, ground.as_of), fits.seen)
+    sets = [one for group in groups.values() for one in group]
+    truth, snapshot = truth_of(purchases, sets, ground.as_of), fits.snapshot(ground.as_of)
+    by_rule = BASELINES[RULE].scores(snapshot, snapshot.pairs(sets))
+    given = {"ours": bundle.interest(snapshot, sets), "rule": by_rule}
+    scores = {method: of_customers(values, snapshot.customer_ids, truth.customers) for method, values in given.items()}
+    ends = np.cumsum([len(group) for group in groups.values()])
+    parts = dict(zip(groups, np.split(np.arange(len(sets)), ends[:-1]), strict=True)) | {"all": np.arange(len(sets))}
+    rows, problems = [], []
+    for kind, chosen in parts.items():
+        means, draws = compared(scores, truth, chosen)
+        cells = [cell for column in LIFTS for cell in _three(means, draws, column, "rule")]
+        rows.append([kind, str(len(chosen)), *cells])
+    for column, floor in LIFTS.items():
+        found = means.loc[column, "ours"] / means.loc[column, "rule"]
+        if not found >= floor:
+            problems.append(f"{column} of sets never seen is {found:.3f} times that of the rule: must be at least {floor}")
+    heads = ("sets", "number", "AP", "of the rule", "ratio", "new AP", "of the rule", "ratio")
+    return "\n".join([*table_of(heads, rows), ""]), problems
+
+
+def _three(means: pd.DataFrame, draws: pd.DataFrame, column: str, other: str) -> list[str]:
+    """Ours, another's and their ratio."""
+    ours, theirs = means.loc[column, "ours"], means.loc[column, other]
+    return [figure(ours), figure(theirs), ratio(ours / theirs, draws["ours", column] / draws[other, column])]
+
+
+def drawn_products(bought: Bought) -> tuple[Ids, int]:
+    """``NEW_PRODUCTS`` products drawn from those with at least so many buyers in the horizon (10, or as many as leave enough), and that number."""
+    buyers = np.asarray(bought.outcome.sum(axis=0)).ravel()
+    least = int(min(metrics.MIN_BUYERS, np.sort(buyers)[-NEW_PRODUCTS]))
+    chosen = np.random.default_rng(SEED).choice(np.flatnonzero(buyers >= least), NEW_PRODUCTS, replace=False)
+    return bought.products[np.sort(chosen)], least
+
+
+def without_past(ground: Ground, files: Files, products: Ids, work: Path) -> Files:
+    """The files without any line of the products before the date."""
+    raw = pd.read_parquet(files["transactions"])
+    early = pd.to_datetime(raw[ground.column("ordered_at")]) < pd.Timestamp(ground.as_of)
+    path = work / "transactions.parquet"
+    raw[~(early & raw[ground.column("product_id")].isin(products))].to_parquet(path, index=False)
+    return files | {"transactions": path}
+
+
+def relatives(shop: Shop, products: Ids) -> list[ProductSet]:
+    """For each product those of its category, or without categories the ten others with a past whose words are nearest (TF-IDF)."""
+    table = shop.products
+    if table["category"].notna().any():
+        by_category = {path: list(ids) for path, ids in table.groupby("category").groups.items()}
+        return [ProductSet.of(product, by_category[table.at[product, "category"]]) for product in products]
+    words = TfidfVectorizer().fit_transform(table["title"].fillna("").astype(str))
+    alike = (words[table.index.get_indexer(products)] @ words.T).toarray()
+    alike[:, table.index.get_indexer(products)] = -1
+    nearest = np.argsort(-alike, axis=1, kind="stable")[:, :NEAREST]
+    return [ProductSet.of(product, table.index[row]) for product, row in zip(products, nearest, strict=True)]
+
+
+def new_products(name: str, ground: Ground, data: Path, work: Path) -> tuple[str, list[str]]:
+    """Products whose every line before the date was dropped from the raw file, against orders from their relatives."""
+    files = ground.files(data, work)
+    products, least = drawn_products(Bought.of(ground.purchases(files), ground.as_of))
+    files = without_past(ground, files, products, work)
+    shop = shop_of(ground, files, work / name)
+    fits = Fits(shop, recipe(), print)
+    snapshot = fits.snapshot(ground.as_of)
+    sets = [ProductSet(product, (product,), "product") for product in products]
+    pairs = snapshot.pairs(relatives(shop, products))
+    given = {"ours": fitted(fits, ground.as_of).interest(snapshot, sets)}
+    given |= {rule: BASELINES[rule].scores(snapshot, pairs) for rule in ("orders_from_set", RULE, "orders")}
+    truth = truth_of(ground.purchases(files), sets, ground.as_of)
+    scores = {method: of_customers(values, snapshot.customer_ids, truth.customers) for method, values in given.items()}
+    means, draws = compared(scores, truth, np.arange(len(sets)), least=least)
+    related = "its category" if shop.products["category"].notna().any() else f"the {NEAREST} nearest products by TF-IDF of words"
+    names = {"orders_from_set": f"orders from {related}", RULE: f"orders from {related}, ties by number of orders", "orders": "number of orders"}
+    rows = [[names[rule], *_three(means, draws, "ap", rule)[1:]] for rule in names]
+    heads = (f"{len(sets)} products with at least {least} buyers", "AP", "our AP over it")
+    text = "\n".join([*table_of(heads, [*rows, ["**whobuys**", figure(means.loc["ap", "ours"]), ""]]), ""])
+    low, _ = interval(draws["ours", "ap"] / draws["orders_from_set", "ap"])
+    return text, [] if low > 1 else [f"products without a past: AP over that of {names['orders_from_set']} may be as low as {low:.3f}"]
+
+
+def shuffled(name: str, ground: Ground, data: Path, work: Path) -> tuple[str, list[str]]:
+    """Lift at 5 % of a fit on the true outcomes and of fits on shuffled ones, all measured on the true outcomes of the date."""
+    files = ground.files(data, work)
+    sets = ground.sets(data, files)
+    truth = truth_of(ground.purchases(files), sets, ground.as_of)
+    shop = shop_of(ground, files, work / name)
+    true, *wrong = [_lift(shop, ground, sets, truth, shuffle) for shuffle in (None, *range(1, SHUFFLES + 1))]
+    middle, error = float(np.mean(wrong)), float(np.std(wrong, ddof=1))
+    low, high = middle - 2 * error, middle + 2 * error
+    rows = [["true", f"{true:.2f}"], [f"shuffled, {SHUFFLES} times", f"{middle:.2f} ({low:.2f} to {high:.2f})"]]
+    text = "\n".join([*table_of(("outcomes learnt from", "lift 5 %"), rows), ""])
+    return text, [] if low <= 1 <= high else [f"learnt from shuffled outcomes, lift at 5 % is {middle:.2f} ({low:.2f} to {high:.2f}): must be 1"]
+
+
+def _lift(shop: Shop, ground: Ground, sets: Sequence[ProductSet], truth: Truth, shuffle: int | None) -> float:
+    fits = WatchedFits(shop, recipe(), lambda words: None, shuffle=shuffle)
+    snapshot = fits.snapshot(ground.as_of)
+    given = of_customers(fitted(fits, ground.as_of).interest(snapshot, sets), snapshot.customer_ids, truth.customers)
+    found = metrics.summary(metrics.by_set(given, truth.outcome, truth.bought))["lift_5"]
+    print(f"  outcomes {'true' if shuffle is None else f'shuffled, {shuffle}'}: lift at 5 % {found:.3f}", flush=True)
+    return found
+
+
+PROOFS: dict[str, tuple[str, Proof]] = {
+    "unseen": ("Sets that the model never saw", unseen),
+    "new_products": ("Products without any history", new_products),
+    "shuffled": ("Learnt from shuffled outcomes", shuffled),
+}
+
+
+def prove(proof: str, name: str, data: Path, *, write: bool) -> list[str]:
+    """One proof on one data set; gives back what fails."""
+    print(f"{proof}, {name}", flush=True)
+    title, check = PROOFS[proof]
+    ground = GROUNDS[name]
+    with tempfile.TemporaryDirectory() as work:
+        table, problems = check(name, ground, data / name, Path(work))
+    text = f"**{title}: {ground.title.split(',')[0]}, as of {ground.as_of}**\n\n{table}"
+    print(f"\n{text}", flush=True)
+    if write:
+        write_section(f"{proof} {name}", text)
+    return [f"{proof}, {name}: {each}" for each in problems]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data sets")
+    parser.add_argument("--only", default=",".join(PROOFS), help="proofs, separated by commas")
+    parser.add_argument("--grounds", default="online_retail,complete_journey", help="data sets, separated by commas")
+    parser.add_argument("--write", action="store_true", help="write the results into docs/evaluation.md")
+    given = parser.parse_args()
+    if not given.data.is_dir():
+        print(f"{given.data}: the data sets are not there, nothing is proved; name their folder with --data")
+        return 0
+    pairs = [(proof, name) for proof in given.only.split(",") for name in given.grounds.split(",")]
+    problems = [each for proof, name in pairs for each in prove(proof, name, given.data, write=given.write)]
+    print("\n".join(f"fails: {each}" for each in problems) or "every proof holds")
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -22,6 +22,8 @@ Mask = NDArray[np.bool_]
 Choose = Callable[[Snapshot, Catalogue], Sequence[ProductSet]]
 
 QUICK_SETS, MAIN_SETS, PRODUCTS = 50, 200, 50
+GRID = 20_000_000
+"""Pairs of one date that are measured at most: a rule holds a number for each, and some hold several."""
 HEAD, MIDDLE = 0.2, 0.5
 """The best sold fifth of the sets is the head, what follows up to the half the middle, the rest the tail."""
 NEW_DAYS = 30
@@ -119,17 +121,23 @@ def quick_sets(snapshot: Snapshot, catalogue: Catalogue) -> list[ProductSet]:
 
 
 def varied_sets(snapshot: Snapshot, catalogue: Catalogue) -> list[ProductSet]:
-    """What an evaluation asks about by itself: main categories and brands, the products that sell most, and those that came last. None twice."""
+    """What an evaluation asks about by itself: main categories and brands, the products that sell most, and those that came last. None twice.
+
+    A shop with so many customers that customers x sets would pass ``GRID`` is asked about fewer.
+    """
+    share = min(1.0, GRID / len(snapshot.customer_ids) / (MAIN_SETS + 2 * PRODUCTS))
+    main, products = round(MAIN_SETS * share), round(PRODUCTS * share)
+    found = [*main_sets(snapshot, catalogue, limit=main), *main_products(snapshot, limit=products), *_newest_products(snapshot, limit=products)]
     seen: dict[tuple[str, ...], ProductSet] = {}
-    for each in (*main_sets(snapshot, catalogue, limit=MAIN_SETS), *main_products(snapshot, limit=PRODUCTS), *_newest_products(snapshot)):
+    for each in found:
         seen.setdefault(each.product_ids, each)
     return list(seen.values())
 
 
-def _newest_products(snapshot: Snapshot) -> list[ProductSet]:
+def _newest_products(snapshot: Snapshot, *, limit: int) -> list[ProductSet]:
     """Products that were first sold less than ``NEW_DAYS`` before the date, most customers first, ties by id."""
     lines = before(snapshot.shop.lines, snapshot.day)
     products = lines.group_by("product").agg(on_sale=lines.ago.max(), customers=lines.customer.nunique())
-    newest = products.filter(products.on_sale < NEW_DAYS).order_by(ibis.desc("customers"), "product").limit(PRODUCTS).to_pyarrow()
+    newest = products.filter(products.on_sale < NEW_DAYS).order_by(ibis.desc("customers"), "product").limit(limit).to_pyarrow()
     ids = snapshot.shop.product_ids[newest["product"].to_numpy()]
     return [ProductSet(name, (name,), "product") for name in ids]

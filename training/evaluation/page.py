@@ -12,7 +12,7 @@ from models import metrics, plots
 from training.evaluation.compared import OURS
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.slices import SLICES, named, pooled, pooled_ours
-from training.evaluation.verdict import better
+from training.evaluation.verdict import LEAST, better
 
 TEMPLATE = "page.html"
 UNKNOWN = "–"
@@ -83,6 +83,7 @@ def page(evaluation: Evaluation, *, shop_name: str) -> str:
         good=better(tables["slices"].iloc[0]) if "slices" in tables else None,
         figures={title: b64encode(plots.png(figure)).decode() for title, figure in plots.drawings(tables).items()},
         bands=metrics.BANDS,
+        least=LEAST,
         **_product_tables(tables),
         origins=_origins(tables),
     )

@@ -24,10 +24,12 @@ def verdict(tables: Tables) -> list[str]:
 
 
 def better(row: pd.Series) -> bool | None:
-    """Whether ours is better than the best rule in a slice, by its interval if it has one; None when that is not sure, or nothing is known."""
+    """Whether ours is better than the best rule in a slice, by its interval if it has one; None when that is not sure, or too little is known."""
     low, high = row["ratio_low"], row["ratio_high"]
+    if row["sets"] < LEAST or pd.isna(row["ratio"]):
+        return None
     if pd.isna(low):
-        return None if pd.isna(row["ratio"]) else bool(row["ratio"] > 1)
+        return bool(row["ratio"] > 1)
     return True if low > 1 else False if high < 1 else None
 
 

@@ -12,7 +12,7 @@ from features.errors import DataError, did_you_mean
 from features.files import read_current
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.bundle import Bundle
+from models.bundle import EVALUATION, Bundle
 
 BUNDLES = "bundles"
 
@@ -68,8 +68,7 @@ def enough_room(shop: Path) -> Iterator[None]:
         raise DataError(f"{shop}: memory or disk gave out; what was published before is still whole ({first})") from None
 
 
-def evaluation_tables(shop: Path, bundle: str | None = None) -> dict[str, pd.DataFrame]:
+def evaluation_tables(shop: Path, bundle: Bundle) -> dict[str, pd.DataFrame]:
     """The backtest tables that were kept with a bundle, by name; empty when the shop was too young for a backtest."""
-    loaded = load_bundle(shop, bundle)
-    folder = shop / BUNDLES / loaded.id / "evaluation"
+    folder = shop / BUNDLES / bundle.id / EVALUATION
     return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}

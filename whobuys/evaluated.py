@@ -24,7 +24,8 @@ def kept(shop: Path, bundle: str | None) -> "Evaluation":
     from serving.published import evaluation_tables, load_bundle
     from training.evaluation.evaluate import Evaluation
 
-    tables, loaded = evaluation_tables(shop, bundle), load_bundle(shop, bundle)
+    loaded = load_bundle(shop, bundle)
+    tables = evaluation_tables(shop, loaded)
     if not tables:
         raise DataError("the bundle has no backtest: the shop was too young for one; import more orders and train again")
     return Evaluation(loaded.id, loaded.as_of, loaded.horizon, tables)

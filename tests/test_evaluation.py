@@ -281,6 +281,15 @@ def test_a_page_escapes_what_it_shows(knowing: Compared) -> None:
     assert not re.search(r"(?:src|href)=\"(?!data:)", found) and "url(" not in found
 
 
+def test_a_shop_without_order_lines_is_judged_by_its_customers() -> None:
+    row = {"origin": "2025-03-01", "customers": 60, "expected": 9.6, "ordered": 10, "level": 0.96, "auc": 0.75, "auc_recency": 0.7, "log_loss": 0.4}
+    found = Evaluation("b", AS_OF, 30, {"customers": pd.DataFrame([row])})
+    assert found.verdict() == ["Who orders anything: expected 10 customers, real 10; AUC .750 against .700 (who ordered last)."]
+    assert found.measures() == {"likelihood_auc": 0.75, "likelihood_log_loss": 0.4, "likelihood_level": 0.96}
+    text = page(found, shop_name="Bob's")
+    assert found.verdict()[0] in text and "Bob&#39;s" in text and "data:image" not in text
+
+
 def ask(*words: str | Path, shop: Path) -> Result:
     return CliRunner().invoke(app, ["evaluate", *map(str, words), "--shop", str(shop)], env={"WHOBUYS_TODAY": "2026-07-01"})
 

@@ -43,6 +43,11 @@ class Bundle:
         return self.pair_model is not None
 
     @property
+    def rule(self) -> str | None:
+        """The rule, in words, that answers for product sets because past dates did not show that the model is better; None when the model answers."""
+        return self.pair_model.rule.meaning if self.pair_model is not None and self.pair_model.rule is not None else None
+
+    @property
     def spread(self) -> Spread:
         """How far the buyers of product sets stray from the sum of their probabilities."""
         return self.pair_model.spread if self.pair_model is not None else Spread()

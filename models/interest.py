@@ -23,6 +23,7 @@ from models.base import Floats, load_arrays, save_arrays
 from models.blend import Blend, BlendConfig
 from models.intervals import Spread
 from models.pair_features import PairColumns
+from models.ruled import Ruled
 from models.training_sets import SetMixture, training_sets
 
 LINE_ROWS = 200_000
@@ -80,6 +81,7 @@ class Interest:
 
     Log-odds are ``slope`` times the blend's plus ``intercept``, which make the totals of the training windows right (all dates alike: the last
     month alone says little about the next), and then corrected by what backtests proved. ``spread`` says how far sums of probabilities stray.
+    Where past dates did not show that the model is better, a ``rule`` answers in its place.
     """
 
     config: InterestConfig
@@ -89,6 +91,7 @@ class Interest:
     intercept: float = 0.0
     correction: Correction = Correction()
     spread: Spread = field(default_factory=Spread)
+    rule: Ruled | None = None
 
     @classmethod
     def fit(cls, samples: Sequence[PairSample], affinity: Affinity, *, config: InterestConfig) -> Self:
@@ -120,15 +123,15 @@ class Interest:
             chosen = sets[first : first + width]
             yield first, first + len(chosen), self._block(snapshot, chosen, leanings)
 
-    def proven(self, *, correction: Correction, spread: Spread) -> Self:
+    def proven(self, *, correction: Correction, spread: Spread, rule: Ruled | None) -> Self:
         """The same model with what a backtest learnt."""
-        return replace(self, correction=correction, spread=spread)
+        return replace(self, correction=correction, spread=spread, rule=rule)
 
     def save(self, folder: Path) -> None:
         """Write the blend, arrays and JSON into a folder."""
         self.blend.save(folder)
         save_arrays(folder / "affinity.npz", self.affinity.arrays())
-        learnt = {"correction": asdict(self.correction), "spread": asdict(self.spread)}
+        learnt = {"correction": asdict(self.correction), "spread": asdict(self.spread), "rule": self.rule and self.rule.as_dict()}
         content = {"config": asdict(self.config), "slope": self.slope, "intercept": self.intercept, **learnt}
         (folder / "interest.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
@@ -142,10 +145,14 @@ class Interest:
         arrays = load_arrays(folder / "affinity.npz")
         blend, spread = Blend.load(folder, threads=config.threads), Spread(**content["spread"])
         line, correction = (float(content["slope"]), float(content["intercept"])), Correction(**content["correction"])
-        return cls(config, Affinity.of_arrays(arrays, affinity), blend, *line, correction, spread)
+        rule = Ruled.of_dict(content["rule"]) if content["rule"] else None
+        return cls(config, Affinity.of_arrays(arrays, affinity), blend, *line, correction, spread, rule)
 
     def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
-        columns = PairColumns(snapshot.pairs(sets), leanings)
+        pairs = snapshot.pairs(sets)
+        if self.rule is not None:
+            return self.rule.predict(pairs)
+        columns = PairColumns(pairs, leanings)
         people = len(snapshot.customer_ids)
         grid = np.arange(people * len(sets), dtype=np.int64)
         return self.probability(columns.of(grid % people, grid // people)).reshape(len(sets), people).T

@@ -14,10 +14,13 @@ from features.products import Catalogue
 from models import metrics
 from models.base import Floats
 from models.bundle import Bundle
+from models.calibrated import LiftCurve
 from models.interest import had
 from models.intervals import Spread
+from models.ruled import Ruled
+from training.contest import Result, answering_rule
 from training.correction import Window, learnt_correction
-from training.evaluation.compared import Compared, Plan, tables_of
+from training.evaluation.compared import OURS, Compared, Plan, tables_of
 from training.evaluation.ground import Ground
 from training.evaluation.slices import pooled_ours, slices_of
 from training.fits import Fits
@@ -52,33 +55,6 @@ class Backtest:
 
 
 @dataclass(eq=False)
-class Learnt:
-    """What closed windows teach of the fits that saw them: how to correct both models, and how far totals stray.
-
-    ``interest`` and ``likelihood`` are the windows, oldest first; ``totals`` probabilities and outcomes, customers x sets.
-    """
-
-    interest: list[Window] = field(default_factory=list)
-    likelihood: list[Window] = field(default_factory=list)
-    totals: list[tuple[Floats, NDArray[np.bool_]]] = field(default_factory=list)
-
-    def correct(self, raw: Bundle) -> Bundle:
-        """The bundle with what was learnt."""
-        correction, spread = learnt_correction(self.interest, shape=True)[0], Spread.learnt(self.totals)
-        pair_model = raw.pair_model and raw.pair_model.proven(correction=correction, spread=spread)
-        level = learnt_correction(self.likelihood, shape=False)[0].level
-        return replace(raw, pair_model=pair_model, customer_model=replace(raw.customer_model, level=level))
-
-    def facts(self) -> dict[str, object]:
-        """Corrections, what of them earned its place, and the spread: for people and for tracking."""
-        found: dict[str, object] = {"spread": asdict(Spread.learnt(self.totals))}
-        for name, windows, shape in (("interest", self.interest, True), ("likelihood", self.likelihood, False)):
-            correction, earned = learnt_correction(windows, shape=shape)
-            found[name] = {**asdict(correction), "earned": earned}
-        return found
-
-
-@dataclass(eq=False)
 class Grounds:
     """The ground of every date that is looked at, made once a date: an origin of one comparison is a closed window of the next."""
 
@@ -96,6 +72,43 @@ class Grounds:
     def windows(self, as_of: date) -> Iterator[Ground]:
         """What had closed by a date and rules learn from."""
         return (self.of(each) for each in self.fits.training_dates(as_of)[:WINDOWS])
+
+
+@dataclass(eq=False)
+class Learnt:
+    """What closed windows teach of the fits that saw them: how to correct both models, and how far totals stray.
+
+    ``interest`` and ``likelihood`` are the windows, oldest first; ``totals`` probabilities and outcomes, customers x sets; ``results`` how the
+    model and the rules ranked.
+    """
+
+    grounds: Grounds
+    interest: list[Window] = field(default_factory=list)
+    likelihood: list[Window] = field(default_factory=list)
+    totals: list[tuple[Floats, NDArray[np.bool_]]] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    def correct(self, raw: Bundle) -> Bundle:
+        """The bundle with what was learnt."""
+        correction, spread = learnt_correction(self.interest, shape=True)[0], Spread.learnt(self.totals)
+        pair_model = raw.pair_model and raw.pair_model.proven(correction=correction, spread=spread, rule=self._rule(raw.as_of))
+        level = learnt_correction(self.likelihood, shape=False)[0].level
+        return replace(raw, pair_model=pair_model, customer_model=replace(raw.customer_model, level=level))
+
+    def _rule(self, as_of: date) -> Ruled | None:
+        """What answers instead of the model, its curve learnt from windows that had closed by then."""
+        fits = self.grounds.fits
+        buyers = sum(int(fits.snapshot(each).ordered().sum()) for each in fits.training_dates(as_of))
+        rule = answering_rule(self.results, buyers=buyers)
+        return Ruled(rule, LiftCurve.of_tallies(window.tally(rule) for window in self.grounds.windows(as_of))) if rule else None
+
+    def facts(self) -> dict[str, object]:
+        """Corrections, what of them earned its place, and the spread: for people and for tracking."""
+        found: dict[str, object] = {"spread": asdict(Spread.learnt(self.totals))}
+        for name, windows, shape in (("interest", self.interest, True), ("likelihood", self.likelihood, False)):
+            correction, earned = learnt_correction(windows, shape=shape)
+            found[name] = {**asdict(correction), "earned": earned}
+        return found
 
 
 def measures_of(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
@@ -119,7 +132,7 @@ def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None
     A fit that is ``stored`` is taken as it is.
     """
     grounds = Grounds(fits, plan or Plan())
-    learnt = Learnt()
+    learnt = Learnt(grounds)
     bundles: list[Bundle] = []
     compared: list[Compared] = []
     tables: dict[str, list[pd.DataFrame]] = {}
@@ -131,6 +144,7 @@ def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None
         if bundle.has_interest:
             compared.append(_interests(fits, bundle, grounds.of(as_of), learnt))
             found |= tables_of(compared[-1], grounds.plan, windows=grounds.windows(as_of) if grounds.plan.calibrated else ())
+            learnt.results.append(_result(compared[-1], found["methods"]))
         for name, table in found.items():
             table.insert(0, "origin", as_of.isoformat())
             tables.setdefault(name, []).append(table)
@@ -156,6 +170,18 @@ def _interests(fits: Fits, bundle: Bundle, ground: Ground, learnt: Learnt) -> Co
     learnt.interest.append(Window(bundle.pair_model.log_odds(sample.columns), sample.bought, sample.weight, had(sample.columns)))
     learnt.totals.append((compared.given, ground.outcome))
     return compared
+
+
+def _result(compared: Compared, methods: pd.DataFrame) -> Result:
+    """How the model itself ranked, also where a rule answered in its place."""
+    result = {str(row["method"]): (float(row["sets"]), float(row["ap"])) for row in methods.to_dict("records")}
+    model, ground = compared.bundle.pair_model, compared.ground
+    assert model is not None
+    if model.rule is not None:
+        own = replace(model, rule=None).predict(ground.snapshot, ground.sets, Catalogue.of(ground.snapshot.shop))
+        found = metrics.summary(metrics.by_set(own, ground.outcome, ground.bought))
+        result[OURS] = (found["sets"], found["ap"])
+    return result
 
 
 def _customers(fits: Fits, bundle: Bundle, learnt: Learnt) -> pd.DataFrame:

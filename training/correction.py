@@ -14,6 +14,8 @@ from models.interest import Correction
 
 LEVEL_PRIOR, SHAPE_PRIOR = 2.0, 1.0
 """Windows without any correction that the learnt ones are averaged with: one month says little about the next, and less about its level."""
+LEAST_EVENTS = 2000.0
+"""With so many purchases in the windows a shape is believed half."""
 ROWS = 100_000
 """Cases of a window that its shape is learnt from."""
 
@@ -77,7 +79,8 @@ def learnt_shape(windows: Sequence[Window]) -> Correction:
         weights.append(each.weight[every] / each.weight[every].sum())
     weight = np.concatenate(weights)
     model = LogisticRegression(C=np.inf, max_iter=300).fit(np.concatenate(cases), np.concatenate(happened), sample_weight=weight / weight.mean())
-    trust = len(told) / (len(told) + SHAPE_PRIOR)
+    events = float(sum(each.happened.sum() for each in told))
+    trust = len(told) / (len(told) + SHAPE_PRIOR) * events / (events + LEAST_EVENTS)
     slope, repeat = 1 + trust * (float(model.coef_[0, 0]) - 1), trust * float(model.coef_[0, 1])
     bent = Correction(slope, repeat)
     shifts = [each.shift(bent.of(each.log_odds, each.had), float(expit(each.log_odds) @ each.weight)) for each in told]

@@ -85,7 +85,8 @@ def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Bac
         "learnt": test.learnt.facts(),
         "versions": {name: version(name) for name in LIBRARIES},
     }
-    return replace(test.learnt.correct(raw), facts=facts), test
+    bundle = test.learnt.correct(raw)
+    return replace(bundle, facts={**facts, "rule": bundle.rule or ""}), test
 
 
 def bundle_id(fits: Fits, as_of: date, origins: int) -> str:

@@ -15,7 +15,7 @@ from features.snapshot import Snapshot
 from models.bundle import Bundle
 from serving.published import check_interest, open_as_of
 from serving.who import known_sets
-from whobuys.terminal import say, warn_if_stale
+from whobuys.terminal import say, tell_rule, warn_if_stale
 
 _ATTRIBUTE = re.compile(r"\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|=)\s*(?P<value>.+?)\s*")
 
@@ -23,10 +23,11 @@ _ATTRIBUTE = re.compile(r"\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|=)\s*(?P<valu
 def opened(shop: Path, as_of: date | None, *, bundle: str | None, memory_limit: str | None, threads: int | None) -> tuple[Bundle, Snapshot]:
     """What answers about products are made of. Raises DataError as ``open_as_of`` does, and when nothing is known of what was bought.
 
-    Warns when no date was asked for and the orders are old.
+    Warns when no date was asked for and the orders are old, and says so when a rule answers.
     """
     model, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
     check_interest(snapshot.shop, model)
+    tell_rule(model.rule)
     if as_of is None:
         warn_if_stale(snapshot.as_of, horizon=model.horizon)
     return model, snapshot

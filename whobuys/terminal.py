@@ -78,6 +78,12 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def tell_rule(rule: str | None) -> None:
+    """Say so when a rule answers instead of the model."""
+    if rule:
+        say(f"note: a simple rule answers ({rule}), as past dates do not show that the model is better for this shop")
+
+
 def warn_if_stale(as_of: date, *, horizon: int) -> None:
     """Warn on stderr when the clock is past what the answer is about."""
     from whobuys.clock import stale, today

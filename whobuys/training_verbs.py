@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, ShopFolder, Threads, form_of, progress, say, set_threads
+from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, ShopFolder, Threads, form_of, progress, say, set_threads, tell_rule
 
 THREADS = 2
 ORIGINS = 3
@@ -44,6 +44,7 @@ def train(
         )
     published = read_current(shop).get("bundle") == f"bundles/{bundle.id}"
     typer.echo(bundle.id)
+    tell_rule(bundle.rule)
     say("published; next: whobuys evaluate, whobuys score" if published else "kept, not published; whobuys train --promote would publish it")
 
 

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from features.config import Config, template
+from models import features_page
 from serving.ranks import INTEREST_COLUMNS
 from serving.scores import score
 from whobuys.cli import app
@@ -132,3 +133,8 @@ def test_the_output_in_the_readme_is_real(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     shown = shortened(ended.stdout)
     assert masked(blocks(ROOT / "README.md", "text")[0]) == masked(shown), shown
+
+
+def test_every_feature_is_on_its_page() -> None:
+    """Mend it with: python -m models.features_page > docs/features.md"""
+    assert features_page.page() == (ROOT / "docs" / "features.md").read_text(encoding="utf-8")

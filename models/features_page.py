@@ -1,0 +1,51 @@
+"""Every feature and its line of meaning become docs/features.md: python -m models.features_page > docs/features.md"""
+
+import sys
+from collections.abc import Sequence
+
+from features.customers import CUSTOMER_FEATURES
+from features.expressions import Feature
+from features.pairs import HISTORY_FEATURES, SET_FEATURES
+from models.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COLUMNS
+
+HEAD = """# The features
+
+What the models read. Everything is known before a date (`as_of`, exclusive), and nothing that comes later changes a byte of it. Days are calendar
+days, money is in the currency of the shop; what is unknown is empty, not 0. Cancelled orders and returns are no purchases.
+
+The interest model reads a row per pair (customer, product set): {pairs} columns. The likelihood model reads a row per customer: {customers} columns.
+Which group of features is worth what is in [evaluation](evaluation.md).
+"""
+GROUPS = (
+    (
+        "The customer with the set",
+        "From `features/pairs.py`; 0, or unknown for days, where there is no history.",
+        HISTORY_FEATURES,
+    ),
+    ("The customer's share and habit", "From `models/pair_features.py`, out of the others.", CROSS_FEATURES),
+    (
+        "Affinities",
+        "From `models/affinity.py`, learnt from orders before the date; each as it is, as a share, and beside the mean customer.",
+        AFFINITY_FEATURES,
+    ),
+    ("The set", "From `features/pairs.py`; in the interest model their names begin with `of_set_`.", SET_FEATURES),
+)
+
+
+def page() -> str:
+    """The page as Markdown."""
+    own = f"From `features/customers.py`. Those with a dot are read by the interest model, too ({len(CUSTOMER_COLUMNS)})."
+    marked = [Feature(f"{each.name}` ·" if each.name in CUSTOMER_COLUMNS else f"{each.name}`", each.meaning) for each in CUSTOMER_FEATURES]
+    pairs = sum(len(group) for _, _, group in GROUPS) + len(CUSTOMER_COLUMNS)
+    parts = [HEAD.format(pairs=pairs, customers=len(CUSTOMER_FEATURES))]
+    parts += [_table(title, words, [Feature(f"{each.name}`", each.meaning) for each in group]) for title, words, group in GROUPS]
+    return "\n".join([*parts, _table("The customer", own, marked)])
+
+
+def _table(title: str, words: str, features: Sequence[Feature]) -> str:
+    rows = "".join(f"| `{each.name} | {each.meaning} |\n" for each in features)
+    return f"## {title}\n\n{words}\n\n| feature | meaning |\n|---|---|\n{rows}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

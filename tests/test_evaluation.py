@@ -215,6 +215,14 @@ ROW = {
 }
 METHODS = {"method": OURS, "origin": "x", "log_loss": np.nan, "calibration_error": np.nan, "sets": 50.0, "new_sets": 0.0}
 
+COVERAGE = {
+    "share": [0.8, 0.8],
+    "sets": [30, 20],
+    "sets_covered": [24, 15],
+    "covered": [True, False],
+    "answered": [OURS, "recency of the last order"],
+}
+
 
 def told(*rows: dict[str, object]) -> list[str]:
     """The verdict of slices, without the sentences about the customers and the ranking."""
@@ -222,7 +230,7 @@ def told(*rows: dict[str, object]) -> list[str]:
 
     methods = pd.DataFrame([{**dict.fromkeys([*RANKINGS, *TOTALS], np.nan), **METHODS}])
     customers = pd.DataFrame({"origin": ["x"], "expected": [9.6], "ordered": [10], "auc": [0.75], "auc_recency": [0.7]})
-    return verdict({"slices": pd.DataFrame(rows), "methods": methods, "customers": customers})
+    return verdict({"slices": pd.DataFrame(rows), "methods": methods, "customers": customers, "coverage": pd.DataFrame(COVERAGE)})
 
 
 @pytest.mark.parametrize(
@@ -240,6 +248,8 @@ def told(*rows: dict[str, object]) -> list[str]:
         ({"level": 1.001}, "(right to the per cent)."),
         ({"outcomes": 0, "level": np.nan}, "Expected buyers: 920, real: none."),
         ({"ap": np.nan, "ratio": np.nan}, "No product set had 10 buyers: nothing can be said of the ranking."),
+        ({}, "held the real buyers of 78 % of the product sets, and those of all together on 1 of 2 dates."),
+        ({}, "On 1 of 2 dates a simple rule answered (recency of the last order), as the dates before did not show that the model is better."),
         ({}, "Who orders anything: expected 10 customers, real 10; AUC .750 against .700 (who ordered last)."),
     ],
 )

@@ -52,7 +52,8 @@ class Compared:
         return spread.of_sets(self.given.sum(axis=0, dtype=np.float64), (self.given * (1 - self.given)).sum(axis=0, dtype=np.float64))
 
     def coverage(self) -> pd.DataFrame:
-        """How many sets had as many buyers as the intervals said (``share`` of them should), and whether all buyers together did: one row."""
+        """How many sets had as many buyers as the intervals said (``share`` of them should), whether all buyers together did, and
+        what answered, the model or a rule: one row."""
         (low, high), came = self.interval, self.ground.outcome.sum(axis=0)
         expected, total = float(self.given.sum(dtype=np.float64)), int(came.sum())
         lowest, highest = (float(each) for each in self._spread.of_shop(expected))
@@ -65,6 +66,7 @@ class Compared:
             "high": highest,
             "outcomes": total,
             "covered": lowest <= total <= highest,
+            "answered": self.bundle.rule or OURS,
         }
         return pd.DataFrame([row])
 

@@ -51,6 +51,7 @@ ORIGIN_COLUMNS: Columns = {
     "interval": ("80 % interval", ""),
     "outcomes": ("real buyers", ",.0f"),
     "held": ("sets within their interval", ".0%"),
+    "answered": ("what answered", ""),
     "expected_customers": ("expected customers", ",.0f"),
     "ordered": ("customers who ordered", ",.0f"),
     "auc": ("AUC", ".3f"),

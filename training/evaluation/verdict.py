@@ -18,9 +18,9 @@ def verdict(tables: Tables) -> list[str]:
     """Sentences, the most important first: against the rules, in numbers, in slices, as a ranking, as probabilities, and in intervals."""
     if "slices" not in tables:
         return list(_customers(tables["customers"]))
-    parts = (_rules(tables["slices"]), _level(tables["slices"]), _slices(tables["slices"]), _ranking(tables["methods"]), _truth(tables["methods"]))
-    further = (_coverage(tables["coverage"]) if "coverage" in tables else iter(()), _customers(tables["customers"]))
-    return [sentence for part in (*parts, *further) for sentence in part]
+    slices, methods, coverage = tables["slices"], tables["methods"], tables["coverage"]
+    parts = (_rules(slices), _answered(coverage), _level(slices), _slices(slices), _ranking(methods), _truth(methods), _coverage(coverage))
+    return [sentence for part in (*parts, _customers(tables["customers"])) for sentence in part]
 
 
 def better(row: pd.Series) -> bool | None:
@@ -98,6 +98,15 @@ def _coverage(coverage: pd.DataFrame) -> Iterator[str]:
         f"Intervals that should hold {share * 100:.0f} % held the real buyers of {held * 100:.0f} % of the product sets, "
         f"and those of all together on {coverage['covered'].sum()} of {len(coverage)} dates."
     )
+
+
+def _answered(coverage: pd.DataFrame) -> Iterator[str]:
+    rules = coverage.loc[coverage["answered"] != OURS, "answered"]
+    if len(rules):
+        yield (
+            f"On {len(rules)} of {len(coverage)} dates a simple rule answered ({', '.join(rules.unique())}), "
+            "as the dates before did not show that the model is better."
+        )
 
 
 def _customers(customers: pd.DataFrame) -> Iterator[str]:

@@ -14,7 +14,8 @@ DATA = ROOT.parent / "shared" / "data"
 
 def figure(value: float) -> str:
     """Three digits, without the 0 before the point."""
-    return f"{value:.3f}".replace("0.", ".", 1)
+    text = f"{value:.3f}"
+    return text[1:] if text.startswith("0.") else text
 
 
 def ratio(value: float, draws: ArrayLike) -> str:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, of_customers,
 from _page import DATA, figure, ratio, table_of, write_section
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.stats import t
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
@@ -47,32 +49,47 @@ Ids = NDArray[np.object_]
 Proof = Callable[[str, Ground, Path, Path], tuple[str, list[str]]]
 
 
+@dataclass(frozen=True)
+class Shuffle:
+    """By which seed outcomes are handed out anew: within every set for itself, or over all pairs, so that a set loses its number of buyers, too."""
+
+    seed: int
+    within: bool
+
+    def of(self, outcome: csr_matrix, day: int) -> csr_matrix:
+        """Another matrix customers x sets with as many purchases."""
+        rng, found = np.random.default_rng([self.seed, day]), outcome.toarray()
+        return csr_matrix(rng.permuted(found, axis=0) if self.within else rng.permuted(found))
+
+    def ordered(self, ordered: NDArray[np.bool_], day: int) -> NDArray[np.bool_]:
+        """As many customers who ordered, but others."""
+        return np.random.default_rng([self.seed, day]).permuted(ordered)
+
+
 @dataclass(frozen=True, eq=False)
 class Watched(Snapshot):
-    """A snapshot that notes the sets whose outcome is asked for, and with a ``shuffle`` hands out outcomes of other customers, drawn by that seed."""
+    """A snapshot that notes the sets whose outcome is asked for, and with a ``shuffle`` hands out outcomes of others."""
 
     seen: set[tuple[str, ...]] = field(default_factory=set)
-    shuffle: int | None = None
+    shuffle: Shuffle | None = None
 
     def outcome(self, sets: Sequence[ProductSet], *, days: int | None = None) -> csr_matrix:
-        """Who bought from each set, or another customer instead: the number of buyers of a set stays, who they are does not."""
+        """Who bought from each set, or others instead."""
         self.seen.update(one.product_ids for one in sets)
-        return super().outcome(sets, days=days)[self._order()]
+        found = super().outcome(sets, days=days)
+        return self.shuffle.of(found, self.day) if self.shuffle else found
 
     def ordered(self, *, days: int | None = None) -> NDArray[np.bool_]:
-        """Who ordered, in the same order of customers."""
-        return super().ordered(days=days)[self._order()]
-
-    def _order(self) -> NDArray[np.int64]:
-        customers = np.arange(len(self.customer_ids))
-        return customers if self.shuffle is None else np.random.default_rng([self.shuffle, self.day]).permutation(customers)
+        """Who ordered, or others instead."""
+        found = super().ordered(days=days)
+        return self.shuffle.ordered(found, self.day) if self.shuffle else found
 
 
 @dataclass(eq=False)
 class WatchedFits(Fits):
     """Fits on such snapshots: ``seen`` are all sets that were learnt from."""
 
-    shuffle: int | None = None
+    shuffle: Shuffle | None = None
     seen: set[tuple[str, ...]] = field(default_factory=set)
 
     def snapshot(self, as_of: date) -> Snapshot:
@@ -256,26 +273,42 @@ def new_products(name: str, ground: Ground, data: Path, work: Path) -> tuple[str
 
 
 def shuffled(name: str, ground: Ground, data: Path, work: Path) -> tuple[str, list[str]]:
-    """Lift at 5 % of a fit on the true outcomes and of fits on shuffled ones, all measured on the true outcomes of the date."""
+    """Lift at 5 % and AUC of a fit on the true outcomes and of fits on shuffled ones, all within sets, measured on the true outcomes of the date.
+
+    Shuffled within sets, outcomes only say which sets sell: lift should be 1. A fact of a pair that also tells popular sets from others can still
+    be learnt and rank customers; shuffled over all pairs not even that is left, so AUC should be .5: a fit that passes the second alone knows
+    nothing that it must not.
+    """
     files = ground.files(data, work)
     sets = ground.sets(data, files)
     truth = truth_of(ground.purchases(files), sets, ground.as_of)
-    shop = shop_of(ground, files, work / name)
-    true, *wrong = [_lift(shop, ground, sets, truth, shuffle) for shuffle in (None, *range(1, SHUFFLES + 1))]
-    middle, error = float(np.mean(wrong)), float(np.std(wrong, ddof=1))
-    low, high = middle - 2 * error, middle + 2 * error
-    rows = [["true", f"{true:.2f}"], [f"shuffled, {SHUFFLES} times", f"{middle:.2f} ({low:.2f} to {high:.2f})"]]
-    text = "\n".join([*table_of(("outcomes learnt from", "lift 5 %"), rows), ""])
-    return text, [] if low <= 1 <= high else [f"learnt from shuffled outcomes, lift at 5 % is {middle:.2f} ({low:.2f} to {high:.2f}): must be 1"]
+    ranked = partial(_ranked, shop_of(ground, files, work / name), ground, sets, truth)
+    true = ranked(None)
+    rows, problems = [["true", f"{true['lift_5']:.2f}", figure(true["auc"])]], []
+    for within, measure, chance in ((True, "lift_5", 1.0), (False, "auc", 0.5)):
+        kind = f"shuffled {'within sets' if within else 'over all pairs'}, {SHUFFLES} fits"
+        table = pd.DataFrame([ranked(Shuffle(seed, within)) for seed in range(1, SHUFFLES + 1)])
+        found = {column: _middle(table[column]) for column in table}
+        cells = {column: "{} ({} to {})".format(*(figure(value) for value in found[column])) for column in found}
+        rows.append([kind, cells["lift_5"], cells["auc"]])
+        if not found[measure][1] <= chance <= found[measure][2]:
+            problems.append(f"{kind}: {measure} is {cells[measure]}; {chance:g} must be within its interval")
+    return "\n".join([*table_of(("outcomes learnt from", "lift 5 % (95 %)", "AUC (95 %)"), rows), ""]), problems
 
 
-def _lift(shop: Shop, ground: Ground, sets: Sequence[ProductSet], truth: Truth, shuffle: int | None) -> float:
+def _middle(values: pd.Series) -> tuple[float, float, float]:
+    """The mean and its 95 % interval (Student's t)."""
+    middle, width = values.mean(), t.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
+    return float(middle), float(middle - width), float(middle + width)
+
+
+def _ranked(shop: Shop, ground: Ground, sets: Sequence[ProductSet], truth: Truth, shuffle: Shuffle | None) -> dict[str, float]:
     fits = WatchedFits(shop, recipe(), lambda words: None, shuffle=shuffle)
     snapshot = fits.snapshot(ground.as_of)
     given = of_customers(fitted(fits, ground.as_of).interest(snapshot, sets), snapshot.customer_ids, truth.customers)
-    found = metrics.summary(metrics.by_set(given, truth.outcome, truth.bought))["lift_5"]
-    print(f"  outcomes {'true' if shuffle is None else f'shuffled, {shuffle}'}: lift at 5 % {found:.3f}", flush=True)
-    return found
+    found = metrics.summary(metrics.by_set(given, truth.outcome, truth.bought))
+    print(f"  {shuffle or 'true outcomes'}: AUC {found['auc']:.3f}, lift at 5 % {found['lift_5']:.3f}", flush=True)
+    return {name: found[name] for name in ("auc", "lift_5")}
 
 
 PROOFS: dict[str, tuple[str, Proof]] = {

@@ -6,7 +6,7 @@ seed); a rival writes ``scores.parquet`` (a row per customer, a column per set) 
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -97,8 +97,10 @@ def of_sets(past: Past, matrix: csr_matrix, *, over: str) -> csr_matrix:
     return csr_matrix(matrix if over == "sets" else matrix @ past.membership)
 
 
-def best(settings: Iterable[S], scores: Callable[[Past, S], Scores], past: Past) -> S:
-    """The setting with the highest mean average precision one horizon before, where the outcome is known; the first of equals."""
+def best(settings: Collection[S], scores: Callable[[Past, S], Scores], past: Past) -> S:
+    """The setting with the highest mean average precision one horizon before, where the outcome is known; the first of equals, and an only one."""
+    if len(settings) == 1:
+        return next(iter(settings))
     earlier, happened = past.earlier(), past.outcome()
     known = earlier.known()
     measured = np.flatnonzero(happened[known].sum(axis=0) >= MIN_BUYERS)

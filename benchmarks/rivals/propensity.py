@@ -46,9 +46,9 @@ def columns(past: Past) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.hstack([np.log1p(np.maximum(rfm(past).to_numpy(), 0)), np.log1p(by_set)]), by_set
 
 
-def with_trees(known: NDArray[np.float64], bought: NDArray[np.bool_], asked: NDArray[np.float64], *, leaf: float, seed: int) -> Scores:
+def with_trees(known: NDArray[np.float64], bought: NDArray[np.bool_], asked: NDArray[np.float64], *, leaf: int, seed: int) -> Scores:
     """The probabilities of LightGBM, set by set; ``leaf`` is the fewest customers in a leaf."""
-    settings = TREES | {"seed": seed, "min_data_in_leaf": int(leaf)}
+    settings = TREES | {"seed": seed, "min_data_in_leaf": leaf}
     table = lightgbm.Dataset(known, label=bought[:, 0], free_raw_data=False, params=settings).construct()
     models = (lightgbm.train(settings, table.set_label(column), ROUNDS) for column in bought.T)
     return np.column_stack([model.predict(asked) for model in models])
@@ -63,7 +63,7 @@ def with_regression(known: NDArray[np.float64], bought: NDArray[np.bool_], asked
 
 
 LEARNERS = {
-    "trees": {f"{ROUNDS} trees of 7 leaves, at least {leaf} in a leaf": partial(with_trees, leaf=leaf) for leaf in (20, 100)},
+    "trees": {f"{ROUNDS} trees of 7 leaves, at least 100 in a leaf": partial(with_trees, leaf=100)},
     "regression": {f"C {penalty:g}": partial(with_regression, penalty=penalty) for penalty in (0.0003, 0.001, 0.01, 0.1)},
 }
 

@@ -16,6 +16,8 @@ LEVEL_PRIOR, SHAPE_PRIOR = 2.0, 1.0
 """Windows without any correction that the learnt ones are averaged with: one month says little about the next, and less about its level."""
 LEAST_EVENTS = 2000.0
 """With so many purchases in the windows a shape is believed half."""
+SHAPE_LATER, LEVEL_LATER = 2, 3
+"""So many later windows must bear a part out, in sum: the level of a month says less of the next than the shape does."""
 ROWS = 100_000
 """Cases of a window that its shape is learnt from."""
 
@@ -90,15 +92,18 @@ def learnt_shape(windows: Sequence[Window]) -> Correction:
 def learnt_correction(windows: Sequence[Window], *, shape: bool) -> tuple[Correction, dict[str, bool]]:
     """The correction from closed windows, oldest first, and which of its parts earned their place (``shape``, if asked for, and ``level``).
 
-    A part earns its place when each window but the first, corrected by what those before it taught, has the lower log loss in sum.
+    A part earns its place when the windows but the first, each corrected by what those before it taught, have the lower log loss in sum, and are
+    ``SHAPE_LATER`` or ``LEVEL_LATER`` at least.
     """
-    found = learnt_shape(windows) if shape and (bent := _earned(windows, learnt_shape)) else Correction()
-    lifted = _earned(windows, learnt_level)
+    found = learnt_shape(windows) if shape and (bent := _earned(windows, learnt_shape, later=SHAPE_LATER)) else Correction()
+    lifted = _earned(windows, learnt_level, later=LEVEL_LATER)
     earned = {"shape": bent} if shape else {}
     level = learnt_level(windows).level if lifted else 0.0
     return Correction(found.slope, found.repeat, found.level + level), {**earned, "level": lifted}
 
 
-def _earned(windows: Sequence[Window], learn: Callable[[Sequence[Window]], Correction]) -> bool:
+def _earned(windows: Sequence[Window], learn: Callable[[Sequence[Window]], Correction], *, later: int) -> bool:
+    if len(windows) <= later:
+        return False
     gains = (each.log_loss(Correction()) - each.log_loss(learn(windows[:place])) for place, each in enumerate(windows) if place)
     return sum(gains) > 0

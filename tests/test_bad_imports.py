@@ -87,6 +87,11 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[str], str]] = {
     ),
     "no customer": ({"o.csv": "ordered_at,revenue\n2024-01-01,2\n"}, [], "orders need 'customer_id'"),
     "no orders": ({"c.csv": "customer_id\na\nb\n"}, [], "none of the files holds orders"),
+    "order lines whose date has another name": (
+        {"o.csv": FLAT.replace("ordered_at", "order_date") + TWO},
+        [],
+        "name their columns, such as --map ordered_at=COLUMN (o.csv was read as order lines and has: order_id, customer_id, order_date, ",
+    ),
     "one customer": (
         {"o.csv": FLAT + TWO.replace("bob", "ann")},
         [],

@@ -60,13 +60,15 @@ class Plan:
 def plan_files(sources: Sequence[Source], mapping: FileMap, *, format_name: str = "") -> list[Plan]:
     """A plan for each file; ``mapping`` goes before the columns of a named format, and these before columns that have canonical names.
 
-    Raises DataError for mapped columns that no file has or takes, which tells all of them, and for a file that is nothing we know.
+    Raises DataError for mapped columns that no file has or takes, which tells all of them, for a file that is nothing we know, and when no file
+    holds orders.
     """
     _refuse([problem for name, columns in mapping.items() for problem in _problems(sources, name, columns)])
     plans = [_plan(_named(source, mapping, format_name)) for source in sources]
     used = {name for plan in plans for each in plan.fields for name in (each.name, each.column.name)}
     attributes = {attribute for plan in plans for attribute, _ in plan.attributes}
     _refuse([_unused(name, mapping[name], plans) for name in mapping if name not in used and name.partition(".")[2] not in attributes])
+    _refuse([] if any(plan.kind in ("orders", "flat") for plan in plans) else [_no_orders(plans)])
     return plans
 
 
@@ -108,6 +110,15 @@ def _unused(name: str, columns: tuple[str, ...], plans: Iterable[Plan]) -> str:
         return f"{name}={','.join(columns)}: say whose, customers.{name} or products.{name}"
     kinds = ", ".join(f"{plan.source.path.name} holds {KIND_WORDS[plan.kind]}" for plan in plans)
     return f"{name}={','.join(columns)}: no file takes {name!r} ({kinds}); write the table before the name, such as products.{name}, or leave it out"
+
+
+def _no_orders(plans: Iterable[Plan]) -> str:
+    """Said before any line is looked at: order lines whose date was not found are no lines without an order."""
+    read = "; ".join(f"{plan.source.path.name} was read as {KIND_WORDS[plan.kind]} and has: {', '.join(plan.source.columns[:12])}" for plan in plans)
+    return (
+        "none of the files holds orders: an order date (ordered_at) and a customer_id are needed; "
+        f"name their columns, such as --map ordered_at=COLUMN ({read})"
+    )
 
 
 KIND_WORDS: dict[FileKind, str] = {

@@ -57,9 +57,13 @@ class Spread:
         """
         return _range(expected, sampling, np.hypot(self._month(share), self.own), share)
 
-    def of_shop(self, expected: ArrayLike, *, share: float = SHARE) -> tuple[Counts, Counts]:
-        """The same for a total over all sets of a shop, whose own deviations even out."""
-        return _range(expected, 0.0, np.asarray(self._month(share)), share)
+    def of_shop(self, expected: ArrayLike, alone: ArrayLike = 0.0, *, share: float = SHARE) -> tuple[Counts, Counts]:
+        """The same for a total over many sets, whose own deviations even out; ``alone``, the sum of ``variance_alone``, is what is left of them."""
+        return _range(expected, alone, np.asarray(self._month(share)), share)
+
+    def variance_alone(self, expected: float, sampling: float) -> float:
+        """How far a set strays by chance and by its own deviation, whatever the month does to all sets."""
+        return sampling + (self.own * expected) ** 2
 
     def _month(self, share: float) -> float:
         """A standard deviation from few windows is itself unsure: Student's t instead of the normal distribution."""

@@ -35,6 +35,7 @@ class Expected:
     """What is expected of ``pairs`` of a customer and a product set: ``buyers`` among all of them, ``of_listed`` among those ``listed``.
 
     ``range`` and ``range_listed`` are the fewest and the most buyers that come in 8 of 10 cases; unknown (NaN) where they were not worked out.
+    ``alone`` is the variance that is this set's alone, of all its customers and of those listed.
     """
 
     pairs: int = 0
@@ -43,6 +44,7 @@ class Expected:
     of_listed: float = 0.0
     range: Range = UNKNOWN
     range_listed: Range = UNKNOWN
+    alone: tuple[float, float] = (0.0, 0.0)
 
     @property
     def base_rate(self) -> float:
@@ -85,7 +87,8 @@ class Answer:
         of_listed, sampling = float(listed.sum()), float((listed * (1 - listed)).sum())
         low, high = self.spread.of_sets([self.expected_buyers, of_listed], [self.sampling, sampling])
         ranges = [(float(low[place]), float(high[place])) for place in (0, 1)]
-        return Expected(self.customers, self.expected_buyers, len(self.rows), of_listed, *ranges)
+        alone = (self.spread.variance_alone(self.expected_buyers, self.sampling), self.spread.variance_alone(of_listed, sampling))
+        return Expected(self.customers, self.expected_buyers, len(self.rows), of_listed, ranges[0], ranges[1], alone)
 
 
 @dataclass
@@ -106,9 +109,9 @@ class Tally:
 
     @property
     def total(self) -> Expected:
-        """All sets together; a customer counts once for each set. Their ranges are those of a whole shop."""
+        """All sets together; a customer counts once for each set. The more sets, the more their own deviations even out."""
         pairs, buyers, listed, of_listed = (sum(getattr(each, name) for each in self.expected) for name in ("pairs", "buyers", "listed", "of_listed"))
-        low, high = self.spread.of_shop([buyers, of_listed])
+        low, high = self.spread.of_shop([buyers, of_listed], [sum(each.alone[part] for each in self.expected) for part in (0, 1)])
         return Expected(pairs, buyers, listed, of_listed, (float(low[0]), float(high[0])), (float(low[1]), float(high[1])))
 
     def table(self) -> pd.DataFrame:

@@ -57,3 +57,17 @@ def test_an_interval_is_whole_and_holds_the_expected(expected: float) -> None:
 def test_more_windows_make_surer() -> None:
     few, many = (Spread(0.2, 0.1, count).of_shop(1000.0) for count in (0, 20))
     assert few[0] < many[0] and many[1] < few[1]
+
+
+def test_few_sets_together_keep_the_chance_of_each() -> None:
+    spread = Spread()
+    alone = spread.variance_alone(1.4, 1.3)
+    assert spread.of_shop(1.4, alone)[1] >= spread.of_sets(1.4, 1.3)[1] > spread.of_shop(1.4)[1]
+    assert spread.of_shop(0.2, spread.variance_alone(0.2, 0.2))[1] == 1
+
+
+def test_chance_evens_out_over_many_sets() -> None:
+    spread = Spread()
+    alone = 400 * spread.variance_alone(20.0, 19.0)
+    together, whole = spread.of_shop(8000.0, alone), spread.of_shop(8000.0)
+    assert together == pytest.approx(whole, rel=0.02)

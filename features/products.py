@@ -215,7 +215,8 @@ def read_named_sets(path: Path, catalogue: Catalogue) -> list[ProductSet]:
     names = {number: line for number, line in lines.items() if line and not line.startswith("#")}
     if not names:
         raise DataError(f"{path}: names no product set; write lines such as category: Tents, or a CSV file with the columns {','.join(SET_COLUMNS)}")
-    if any(column in next(iter(names.values())) for column in SET_COLUMNS):
+    first = next(iter(names.values()))
+    if any(column in first for column in SET_COLUMNS) or (path.suffix.lower() == ".csv" and "," in first):
         return read_sets(path)
     sets = [_called(path, number, name, catalogue) for number, name in names.items()]
     return list({(each.kind, each.label): each for each in sets}.values())

@@ -175,3 +175,9 @@ def test_a_file_that_names_no_sets(catalogue: Catalogue, content: bytes | None, 
 def test_membership_leaves_out_unknown_products(shop: Shop) -> None:
     matrix = membership(shop, [ProductSet.of("a", ["p2", "gone"]), ProductSet.of("b", ["p1", "p2"])])
     assert matrix.toarray().tolist() == [[0, 1], [1, 1], [0, 0], [0, 0], [0, 0], [0, 0]]
+
+
+def test_a_table_of_sets_with_other_columns_is_not_taken_for_names(catalogue: Catalogue, tmp_path: Path) -> None:
+    (tmp_path / "sets.csv").write_text("set,prod\na,p1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="the column 'product_set' is missing; it has: set, prod"):
+        read_named_sets(tmp_path / "sets.csv", catalogue)

@@ -5,7 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, ShopFolder, Threads, form_of, progress, say, set_threads, warn_if_stale
+from whobuys.terminal import (
+    HERE,
+    AsOf,
+    BundleId,
+    Csv,
+    Json,
+    MemoryLimit,
+    ShopFolder,
+    Threads,
+    form_of,
+    progress,
+    say,
+    set_threads,
+    tell_rule,
+    warn_if_stale,
+)
 
 if TYPE_CHECKING:
     from features.products import ProductSet
@@ -43,6 +58,7 @@ def score(
         made = scores.score(shop, config=config, as_of=as_of, bundle=bundle, sets_file=sets, memory_limit=memory_limit, threads=threads, say=tell)
     if as_of is None:
         warn_if_stale(made.as_of, horizon=made.horizon)
+    tell_rule(made.bundle.rule)
     expected = made.product_sets.sort_values("expected_buyers", ascending=False, kind="stable")
     typer.echo(text_of(expected.head(SHOWN) if form == "table" else expected, form, dated=made), nl=False)
     say(_next_step(made))

@@ -1,5 +1,6 @@
 """The mechanism of the audience language: one condition is one class, registered under its key; and those that combine others."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
@@ -19,15 +20,15 @@ LATER = (
 """Conditions that the language will have."""
 
 
-class Condition:
+class Condition(ABC):
     """One condition. A class of pydantic fields, registered by ``condition(key)``; its docstring is its documentation."""
 
     key: ClassVar[str] = ""
     ranks: ClassVar[bool] = False
 
+    @abstractmethod
     def holds(self, evidence: Evidence) -> Answer:
         """Of whom it is true. Raises DataError for names that the shop does not know, beginning with the place inside the condition."""
-        raise NotImplementedError
 
     def scores(self, evidence: Evidence) -> Floats | None:
         """What customers can be ranked by, or None when the condition ranks nobody."""

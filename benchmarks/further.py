@@ -10,7 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import pandas as pd
 from _commands import whobuys
 from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, of_customers, truth_of
 from _page import DATA, figure, ratio, table_of, write_section
+from _watched import Shuffle, WatchedFits
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.stats import t
@@ -29,7 +30,6 @@ from sklearn.preprocessing import normalize
 from features.config import Config
 from features.products import ProductSet
 from features.shop import Shop
-from features.snapshot import Snapshot
 from models import metrics
 from models.baselines import BASELINES
 from models.bundle import Bundle
@@ -47,56 +47,6 @@ LIFTS = {"ap": 1.1, "new_ap": 1.5}
 Scores = dict[str, NDArray[np.floating]]
 Ids = NDArray[np.object_]
 Proof = Callable[[str, Ground, Path, Path], tuple[str, list[str]]]
-
-
-@dataclass(frozen=True)
-class Shuffle:
-    """By which seed outcomes are handed out anew: within every set for itself, or over all pairs, so that a set loses its number of buyers, too."""
-
-    seed: int
-    within: bool
-
-    def of(self, outcome: csr_matrix, day: int) -> csr_matrix:
-        """Another matrix customers x sets with as many purchases."""
-        rng, found = np.random.default_rng([self.seed, day]), outcome.toarray()
-        return csr_matrix(rng.permuted(found, axis=0) if self.within else rng.permuted(found))
-
-    def ordered(self, ordered: NDArray[np.bool_], day: int) -> NDArray[np.bool_]:
-        """As many customers who ordered, but others."""
-        return np.random.default_rng([self.seed, day]).permuted(ordered)
-
-
-@dataclass(frozen=True, eq=False)
-class Watched(Snapshot):
-    """A snapshot that notes the sets whose outcome is asked for, and with a ``shuffle`` hands out outcomes of others."""
-
-    seen: set[tuple[str, ...]] = field(default_factory=set)
-    shuffle: Shuffle | None = None
-
-    def outcome(self, sets: Sequence[ProductSet], *, days: int | None = None) -> csr_matrix:
-        """Who bought from each set, or others instead."""
-        self.seen.update(one.product_ids for one in sets)
-        found = super().outcome(sets, days=days)
-        return self.shuffle.of(found, self.day) if self.shuffle else found
-
-    def ordered(self, *, days: int | None = None) -> NDArray[np.bool_]:
-        """Who ordered, or others instead."""
-        found = super().ordered(days=days)
-        return self.shuffle.ordered(found, self.day) if self.shuffle else found
-
-
-@dataclass(eq=False)
-class WatchedFits(Fits):
-    """Fits on such snapshots: ``seen`` are all sets that were learnt from."""
-
-    shuffle: Shuffle | None = None
-    seen: set[tuple[str, ...]] = field(default_factory=set)
-
-    def snapshot(self, as_of: date) -> Snapshot:
-        """The watched snapshot of a date."""
-        if as_of not in self._snapshots:
-            self._snapshots[as_of] = Watched(self.shop, as_of, self.recipe.horizon, self.seen, self.shuffle)
-        return self._snapshots[as_of]
 
 
 @dataclass(frozen=True, eq=False)

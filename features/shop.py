@@ -148,6 +148,23 @@ class Shop:
         return self._keep("returned", rest.select("customer", "day", revenue=(rest.revenue * MONEY).round().cast("int64")))
 
     @cached_property
+    def events(self) -> Table:
+        """What known customers did besides ordering: customer (code), day, event."""
+        coded = self.tables["events"].join(self._customer_codes, "customer_id")
+        return self._keep("coded_events", coded.select("customer", "event", day=coded.occurred_at.date().epoch_days().cast("int32")))
+
+    @cached_property
+    def event_days(self) -> NDArray[np.int32]:
+        """The day numbers with at least one event, ascending; none for a shop without events."""
+        days = self.events.select("day").distinct().order_by("day").to_pyarrow()["day"]
+        return np.asarray(days.to_numpy(), np.int32)
+
+    @property
+    def has_events(self) -> bool:
+        """Whether anything is known of what customers did besides ordering."""
+        return len(self.event_days) > 0
+
+    @cached_property
     def days(self) -> tuple[int, int]:
         """The first and the last day number with a purchase order. Raises DataError when there is none."""
         first, last = self.orders.agg(first=self.orders.day.min(), last=self.orders.day.max()).to_pandas().iloc[0]

@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 from features.customers import customer_facts
 from features.dates import day_number, day_of
 from features.errors import DataError
+from features.events import event_facts
 from features.expressions import UNIT, before, decayed
 from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, history, members, set_facts, set_visits
 from features.products import ProductSet, membership
@@ -92,7 +93,10 @@ class Snapshot:
         facts: pd.DataFrame = customer_facts(self.shop, self.day, horizon=self.horizon).to_pandas()
         if facts.empty:
             raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
-        return facts
+        if not self.shop.has_events:
+            return facts
+        people = self.shop.engine.create_table("people", facts[["customer", "recency"]], temp=True, overwrite=True)
+        return facts.join(event_facts(self.shop, people, self.day).to_pandas().drop(columns="customer"))
 
     @cached_property
     def codes(self) -> Codes:
@@ -105,7 +109,10 @@ class Snapshot:
         return self.shop.customer_ids[self.codes]
 
     def customers(self) -> pd.DataFrame:
-        """``CUSTOMER_FEATURES`` of every customer with an order before ``as_of``: float64, index customer_id, sorted."""
+        """``CUSTOMER_FEATURES``, and ``EVENT_FEATURES`` where the shop has events, of every customer with an order before ``as_of``.
+
+        Float64, index customer_id, sorted.
+        """
         return self._facts.drop(columns="customer").astype(np.float64).set_index(pd.Index(self.customer_ids, name="customer_id"))
 
     def pairs(self, sets: Sequence[ProductSet]) -> Pairs:

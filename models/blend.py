@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.base import Floats
 from models.logistic import Logistic
+from models.unknown import by_name, sometimes_unknown
 
 TREES, LOGISTIC = "trees.txt", "logistic.json"
 
@@ -61,15 +62,16 @@ class Blend:
             "seed": seed,
             "verbose": -1,
         }
+        columns = sometimes_unknown(columns, seed=seed)
         cases = lgb.Dataset(columns, outcome.astype(np.float32), weight=weight, free_raw_data=True)
         booster = lgb.train(settings, cases, config.trees)
         return cls(booster, Logistic.fit(columns, outcome, weight, strength=config.logistic_strength), threads)
 
     def log_odds(self, columns: pd.DataFrame) -> Floats:
         """The mean of both learners' log-odds of each row."""
-        rows = columns[self.booster.feature_name()].to_numpy(np.float32)
-        trees = np.asarray(self.booster.predict(rows, raw_score=True, num_threads=self.threads))
-        return np.asarray((trees + self.logistic.log_odds(columns)) / 2, np.float32)
+        rows = by_name(columns, self.booster.feature_name())
+        trees = np.asarray(self.booster.predict(rows.to_numpy(np.float32), raw_score=True, num_threads=self.threads))
+        return np.asarray((trees + self.logistic.log_odds(rows)) / 2, np.float32)
 
     def save(self, folder: Path) -> None:
         """Write LightGBM's text model and JSON into a folder."""

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.events import EVENT_NAMES
 from features.expressions import Feature
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from features.snapshot import Pairs
@@ -70,7 +71,7 @@ class PairColumns:
     def names(self) -> list[str]:
         """The columns in the order of ``of``."""
         history = [feature.name for feature in (*HISTORY_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES)]
-        return [*history, *CUSTOMER_COLUMNS, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
+        return [*history, *self._people, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
 
     def of(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> pd.DataFrame:
         """The columns of the given pairs (positions of customers and sets, one per row): float32, unknown is NaN."""
@@ -103,7 +104,7 @@ class PairColumns:
     @cached_property
     def _people(self) -> dict[str, Floats]:
         facts = self.pairs.snapshot.customers()
-        return {name: facts[name].to_numpy(np.float32) for name in CUSTOMER_COLUMNS}
+        return {name: facts[name].to_numpy(np.float32) for name in (*CUSTOMER_COLUMNS, *EVENT_NAMES) if name in facts}
 
     @cached_property
     def _kinds(self) -> dict[str, Floats]:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from features.customers import CUSTOMER_FEATURES
+from features.events import EVENT_FEATURES, EVENT_NAMES
 from features.made_up import made_up_shop
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from features.products import Catalogue, ProductSet
@@ -22,7 +23,7 @@ Tables = dict[str, pd.DataFrame]
 @pytest.fixture(scope="module")
 def tables() -> Tables:
     made = made_up_shop(scale=0.03, seed=4).tables
-    return {name: made[name].to_pandas() for name in ("customers", "products", "orders", "order_lines")}
+    return {name: made[name].to_pandas() for name in ("customers", "products", "orders", "order_lines", "events")}
 
 
 def _later(tables: Tables) -> pd.Series:
@@ -51,6 +52,26 @@ def _doubled_later(tables: Tables) -> Tables:
     return tables | {"orders": pd.concat([tables["orders"], more]), "order_lines": pd.concat([lines, more_lines])}
 
 
+def _later_events(tables: Tables) -> pd.Series:
+    return tables["events"]["occurred_at"] >= pd.Timestamp(AS_OF)
+
+
+def _without_later_events(tables: Tables) -> Tables:
+    return tables | {"events": tables["events"][~_later_events(tables)]}
+
+
+def _changed_later_events(tables: Tables) -> Tables:
+    events, later = tables["events"].copy(), _later_events(tables)
+    for column in ("customer_id", "event"):
+        events.loc[later, column] = events.loc[later, column].sample(frac=1, random_state=1).to_numpy()
+    return tables | {"events": events}
+
+
+def _doubled_later_events(tables: Tables) -> Tables:
+    more = tables["events"][_later_events(tables)]
+    return tables | {"events": pd.concat([tables["events"], more, more.assign(occurred_at=more["occurred_at"] + pd.Timedelta(days=400))])}
+
+
 def _with_newcomers(tables: Tables) -> Tables:
     customers = pd.DataFrame({"customer_id": ["000-first", "zzz-last"]})
     products = pd.DataFrame({"product_id": ["000-first", "zzz-last"]})
@@ -58,11 +79,20 @@ def _with_newcomers(tables: Tables) -> Tables:
         {"order_id": ["000-o", "zzz-o"], "customer_id": customers["customer_id"], "ordered_at": pd.Timestamp(AS_OF), "revenue": 9.0}
     )
     lines = pd.DataFrame({"order_id": orders["order_id"], "line_no": 1, "product_id": products["product_id"], "quantity": 1.0, "price": 9.0})
-    added = {"customers": customers, "products": products, "orders": orders.assign(status="completed"), "order_lines": lines}
+    events = orders[["customer_id"]].assign(occurred_at=pd.Timestamp(AS_OF), event="viewed", product_id=products["product_id"])
+    added = {"customers": customers, "products": products, "orders": orders.assign(status="completed"), "order_lines": lines, "events": events}
     return {name: pd.concat([table, added[name]]) for name, table in tables.items()}
 
 
-CHANGES = {"removed": _without_later, "changed": _changed_later, "added": _doubled_later, "newcomers": _with_newcomers}
+CHANGES = {
+    "removed": _without_later,
+    "changed": _changed_later,
+    "added": _doubled_later,
+    "newcomers": _with_newcomers,
+    "events removed": _without_later_events,
+    "events changed": _changed_later_events,
+    "events added": _doubled_later_events,
+}
 
 
 def _known(tables: Tables) -> dict[str, pd.DataFrame]:
@@ -100,15 +130,17 @@ def test_nothing_from_after_the_date_is_known(change: str, tables: Tables, known
 
 
 def test_the_registries_name_every_column(known: dict[str, pd.DataFrame]) -> None:
-    assert list(known["customers"]) == [feature.name for feature in CUSTOMER_FEATURES]
+    assert list(known["customers"]) == [feature.name for feature in (*CUSTOMER_FEATURES, *EVENT_FEATURES)]
     assert list(known["history"])[2:] == [feature.name for feature in HISTORY_FEATURES]
     assert list(known["sets"]) == [feature.name for feature in SET_FEATURES]
     listed = [feature.name for feature in (*HISTORY_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES)]
-    assert list(known["columns"]) == [*listed, *CUSTOMER_COLUMNS, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
+    assert list(known["columns"]) == [*listed, *CUSTOMER_COLUMNS, *EVENT_NAMES, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
 
 
 @pytest.mark.parametrize(
-    "feature", [*CUSTOMER_FEATURES, *HISTORY_FEATURES, *SET_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES], ids=lambda each: each.name
+    "feature",
+    [*CUSTOMER_FEATURES, *EVENT_FEATURES, *HISTORY_FEATURES, *SET_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES],
+    ids=lambda each: each.name,
 )
 def test_every_feature_has_a_meaning(feature: object) -> None:
     assert len(getattr(feature, "meaning", "")) > 10

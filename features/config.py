@@ -2,16 +2,17 @@
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from features.errors import DataError, UsageError, did_you_mean
+from features.errors import DataError, Refused, UsageError, did_you_mean
+from features.files import write_text
 from features.formats import FORMATS
 from features.tables import IMPORT_ONLY, TABLES
 
@@ -29,6 +30,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    commented: ClassVar[bool] = False
+    """Whether the template shows the section without stating it, so that a shop keeps to the defaults of the whobuys it uses."""
 
 
 class ShopSection(_Section):
@@ -125,6 +128,30 @@ class TrainSection(_Section):
     seed: int = Field(default=1, ge=0, description="Seed of everything random: the same seed and the same orders give the same models.")
 
 
+class ModelSection(_Section):
+    """Settings of the model of pairs, for a shop where ``whobuys tune`` proved others than the defaults."""
+
+    commented: ClassVar[bool] = True
+    trees: int = Field(default=160, ge=1, le=5000, description="Boosted trees.")
+    leaves: int = Field(default=7, ge=2, le=255, description="Leaves of each tree, at most: how many conditions come together.")
+    learning_rate: float = Field(default=0.1, gt=0, le=1, description="How much of what a tree finds is believed.")
+    least_in_leaf: int = Field(default=600, ge=1, le=1_000_000, description="Pairs that a leaf must hold; less where all pairs are few.")
+    column_share: float = Field(default=0.2, gt=0, le=1, description="Share of the columns, drawn anew, that each tree may use.")
+    ridge: float = Field(default=20.0, ge=0, le=10_000, description="How strongly the leaves are drawn toward 0 (LightGBM's lambda_l2).")
+    logistic_strength: float = Field(
+        default=0.001, gt=0, le=1000, description="How freely the regression beside the trees fits (scikit-learn's C): less is more cautious."
+    )
+    half_life: float = Field(default=45.0, ge=1, le=10_000, description="Days after which a past date counts half as much as the newest.")
+
+    def stated(self) -> dict[str, float]:
+        """The settings that stand in the file; what does not is the model's own default.
+
+        >>> ModelSection(trees=300).stated()
+        {'trees': 300}
+        """
+        return self.model_dump(exclude_unset=True)
+
+
 class ScoreSection(_Section):
     """What a scoring run holds, and how many stay."""
 
@@ -146,10 +173,17 @@ class Config(_Section):
     shop: ShopSection = ShopSection()
     imports: ImportSection = Field(default=ImportSection(), alias="import")
     train: TrainSection = TrainSection()
+    model: ModelSection = ModelSection()
     score: ScoreSection = ScoreSection()
 
 
-SECTIONS: dict[str, type[_Section]] = {"shop": ShopSection, "import": ImportSection, "train": TrainSection, "score": ScoreSection}
+SECTIONS: dict[str, type[_Section]] = {
+    "shop": ShopSection,
+    "import": ImportSection,
+    "train": TrainSection,
+    "model": ModelSection,
+    "score": ScoreSection,
+}
 
 
 def canonical_names() -> list[str]:
@@ -219,10 +253,12 @@ def with_import(config: Config, **options: object) -> Config:
 def load_config(shop: Path) -> Config:
     """The shop's whobuys.toml, or the defaults when there is none. Raises DataError naming file, key and the nearest known key."""
     path = shop / CONFIG
-    if not path.exists():
-        return Config()
+    return _config(path, path.read_bytes()) if path.exists() else Config()
+
+
+def _config(path: Path, content: bytes) -> Config:
     try:
-        return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Config.model_validate(tomllib.loads(content.decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: this is not valid TOML: {error}") from None
     except ValidationError as error:
@@ -240,14 +276,48 @@ def _sentence(where: tuple[int | str, ...], error: ErrorDetails) -> str:
     return f"[{section}] {'.'.join(keys)}: {message}" if keys else f"[{section}]: {message}"
 
 
+def check_no_section(shop: Path, name: str) -> None:
+    """Raise Refused when a whobuys.toml that can be read states a section already: what somebody wrote there is not overwritten."""
+    path = shop / CONFIG
+    if path.exists() and name in tomllib.loads(path.read_bytes().decode("utf-8")):
+        raise Refused(f"{path}: has a section [{name}] already; take it out, or put there by hand what is printed without --write")
+
+
+def add_section(shop: Path, name: str, settings: Mapping[str, object]) -> Path:
+    """Write a section behind what stands in the shop's whobuys.toml, which stays as it is, whole or not at all; the file comes back.
+
+    Raises Refused when the section is there already, DataError for settings that it does not take.
+    """
+    check_no_section(shop, name)
+    path = (shop / CONFIG).resolve()
+    before = path.read_bytes().decode("utf-8") if path.exists() else ""
+    gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
+    text = before + gap + section_text(name, settings)
+    _config(path, text.encode("utf-8"))
+    write_text(path, text)
+    return path
+
+
+def section_text(name: str, settings: Mapping[str, object]) -> str:
+    """A section of whobuys.toml.
+
+    >>> print(section_text("model", {"trees": 300, "ridge": 5.0}), end="")
+    [model]
+    trees = 300
+    ridge = 5.0
+    """
+    return "".join([f"[{name}]\n", *(f"{key} = {_toml(value)}\n" for key, value in settings.items())])
+
+
 def template() -> str:
-    """A whobuys.toml of all defaults, each key with its meaning in the comment above it."""
+    """A whobuys.toml of all defaults, each key with its meaning in the comment above it; a section that is better not stated is a comment."""
     parts = []
     for name, section in SECTIONS.items():
-        parts.append(f"[{name}]  # {(section.__doc__ or '').strip()}")
+        off = "#" if section.commented else ""
+        parts.append(f"{off}[{name}]  # {(section.__doc__ or '').strip()}")
         for key, field in section.model_fields.items():
             comment = "\n".join(f"# {line}" for line in (field.description or "").splitlines())
-            parts.append(f"{comment}\n{key} = {_toml(field.default)}")
+            parts.append(f"{comment}\n{off}{key} = {_toml(field.default)}")
         parts.append("")
     return "\n".join(parts)
 

@@ -316,4 +316,4 @@ def test_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_version_and_help() -> None:
     assert ask("--version").stdout.startswith("whobuys 0.")
     help_ = ask("--help").stdout
-    assert all(f"\n  {verb} " in help_ for verb in "demo init import train evaluate score who doctor schema audience".split())
+    assert all(f"\n  {verb} " in help_ for verb in "demo init import train evaluate tune score who doctor schema audience".split())

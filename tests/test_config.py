@@ -1,11 +1,15 @@
 """whobuys.toml in, Config out; what is wrong in it is named with the nearest known key."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from features.config import SECTIONS, Config, load_config, parse_map, template, with_import
-from features.errors import DataError, UsageError
+from features.config import SECTIONS, Config, add_section, load_config, parse_map, template, with_import
+from features.errors import DataError, Refused, UsageError
+from models.interest import InterestConfig
+from training.train import recipe_of
+from training.tune import settings_of
 
 
 def written(shop: Path, text: str) -> Path:
@@ -25,9 +29,10 @@ def test_the_template_is_the_defaults(tmp_path: Path) -> None:
 def test_the_template_says_what_every_key_means() -> None:
     lines = template().splitlines()
     for name, section in SECTIONS.items():
-        start = next(number for number, line in enumerate(lines) if line.startswith(f"[{name}]"))
+        off = "#" * section.commented
+        start = next(number for number, line in enumerate(lines) if line.startswith(f"{off}[{name}]"))
         for key in section.model_fields:
-            at = next(number for number in range(start, len(lines)) if lines[number].startswith(f"{key} = "))
+            at = next(number for number in range(start, len(lines)) if lines[number].startswith(f"{off}{key} = "))
             assert lines[at - 1].startswith("# "), f"[{name}] {key} has no comment"
 
 
@@ -87,6 +92,9 @@ def test_no_date_format_one_or_several(tmp_path: Path, text: str, formats: tuple
         ('[shop.legal_basis]\nfax = "x"', "[shop] legal_basis.fax"),
         ('[import]\ndate_format = "%m/%Y"', "[import] date_format: names day, month and year, such as %d/%m/%Y, got '%m/%Y'"),
         ('[import]\ndate_format = "%Q"', "[import] date_format: names day, month and year"),
+        ("[model]\ntrees = 0", "whobuys.toml, [model] trees: should be greater than or equal to 1"),
+        ("[model]\ncolumn_share = 1.5", "whobuys.toml, [model] column_share: should be less than or equal to 1"),
+        ("[model]\ntres = 3", "whobuys.toml, [model]: 'tres' is no key, did you mean 'trees'?"),
         ("[shop", "whobuys.toml: this is not valid TOML"),
         ("train = 3", "whobuys.toml, [train]: should be a valid dictionary"),
     ],
@@ -95,6 +103,55 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
     with pytest.raises(DataError) as error:
         load_config(written(tmp_path, text))
     assert message in str(error.value)
+
+
+def test_the_template_states_no_setting_of_the_model_and_shows_its_defaults(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, template())).model.stated() == {}
+    shown = load_config(written(tmp_path, re.sub(r"^#(?=\S)", "", template(), flags=re.MULTILINE)))
+    assert shown.model.stated() == settings_of(InterestConfig())
+
+
+def test_settings_of_the_model_reach_the_recipe(tmp_path: Path) -> None:
+    stated = {"trees": 300, "logistic_strength": 0.01, "half_life": 90.0}
+    recipe = recipe_of(load_config(written(tmp_path, "[model]\n" + "".join(f"{name} = {value}\n" for name, value in stated.items()))))
+    assert settings_of(recipe.interest) == {**settings_of(InterestConfig()), **stated}
+    assert recipe.likelihood == recipe_of(Config()).likelihood
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "[model]\ntrees = 300\n"),
+        ("", "[model]\ntrees = 300\n"),
+        ("[train]  # ours\nseed = 2 # lucky\n", "[train]  # ours\nseed = 2 # lucky\n\n[model]\ntrees = 300\n"),
+        ("[train]\r\nseed = 2", "[train]\r\nseed = 2\n\n[model]\ntrees = 300\n"),
+        (template(), template() + "\n[model]\ntrees = 300\n"),
+    ],
+    ids=["no file", "empty", "comments", "no line end", "template"],
+)
+def test_a_section_is_written_behind_what_stands_there(tmp_path: Path, before: str | None, after: str) -> None:
+    path = tmp_path / "whobuys.toml"
+    if before is not None:
+        path.write_bytes(before.encode())
+    assert add_section(tmp_path, "model", {"trees": 300}) == path
+    assert path.read_bytes().decode() == after
+    assert load_config(tmp_path).model.stated() == {"trees": 300}
+    assert [each.name for each in tmp_path.iterdir()] == ["whobuys.toml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "error", "message"),
+    [
+        ("[model]\ntrees = 80\n", {"trees": 300}, Refused, "has a section [model] already; take it out"),
+        ("model = { trees = 80 }\n", {"trees": 300}, Refused, "has a section [model] already"),
+        ("[train]\n", {"trees": 0}, DataError, "[model] trees: should be greater than or equal to 1"),
+    ],
+)
+def test_what_cannot_be_written_changes_nothing(tmp_path: Path, text: str, settings: dict[str, int], error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as raised:
+        add_section(written(tmp_path, text), "model", settings)
+    assert message in str(raised.value)
+    assert (tmp_path / "whobuys.toml").read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(

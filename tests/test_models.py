@@ -72,7 +72,7 @@ def test_the_weights_of_a_sample_restore_the_base_rate(fits: Fits, shop: Shop) -
     as_of = date(2025, 6, 1)
     config = replace(fits.recipe.interest, pairs=40_000)
     snapshot = Snapshot(shop, as_of)
-    sample = pair_sample(snapshot, Catalogue.of(shop), fits._affinity(as_of), config=config)
+    sample = pair_sample(snapshot, Catalogue.of(shop), fits.affinity(as_of), config=config)
     sets = training_sets(snapshot, Catalogue.of(shop), mixture=config.mixture, seed=config.seed)
     pairs, buyers = len(snapshot.customer_ids) * len(sets), snapshot.outcome(sets).nnz
     assert len(sample.bought) < pairs

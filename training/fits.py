@@ -77,7 +77,7 @@ class Fits:
     def _interest(self, as_of: date, dates: list[date]) -> Interest:
         samples = [self.sample(each) for each in dates]
         self.say(f"fitting the interest model as of {as_of} on {sum(len(sample.bought) for sample in samples):,} pairs of {len(dates)} dates")
-        return Interest.fit(samples, self._affinity(as_of), config=self.recipe.interest)
+        return Interest.fit(samples, self.affinity(as_of), config=self.recipe.interest)
 
     def sample(self, as_of: date) -> PairSample:
         """Pairs of a date with what came of them within the horizon."""
@@ -85,9 +85,10 @@ class Fits:
 
     def _sample(self, as_of: date) -> PairSample:
         self.say(f"pairs and outcomes as of {as_of}")
-        return pair_sample(self.snapshot(as_of), Catalogue.of(self.shop), self._affinity(as_of), config=self.recipe.interest)
+        return pair_sample(self.snapshot(as_of), Catalogue.of(self.shop), self.affinity(as_of), config=self.recipe.interest)
 
-    def _affinity(self, as_of: date) -> Affinity:
+    def affinity(self, as_of: date) -> Affinity:
+        """The affinities that were known by a date."""
         settings, seed = self.recipe.interest.affinity, self.recipe.interest.seed
         return _once(self._affinities, as_of, lambda: Affinity.fit(self.snapshot(as_of), Catalogue.of(self.shop), config=settings, seed=seed))
 

@@ -7,9 +7,10 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from features.config import Config
+from features.config import Config, ModelSection
 from features.files import locked, publish, read_current
 from features.shop import Shop
+from models.blend import BlendConfig
 from models.bundle import Bundle
 from models.interest import InterestConfig
 from models.likelihood import LikelihoodConfig
@@ -23,13 +24,25 @@ LIBRARIES = ("whobuys", "numpy", "scipy", "scikit-learn", "lightgbm", "implicit"
 def recipe_of(config: Config, *, horizon: int | None = None, threads: int = 2) -> Recipe:
     """The recipe that whobuys.toml asks for; ``horizon`` overrides its horizon."""
     settings = config.train
-    interest = InterestConfig(seed=settings.seed, threads=threads)
+    interest = laid_over(InterestConfig(seed=settings.seed, threads=threads), config.model)
     return Recipe(
         horizon or settings.horizon,
         settings.origins,
         replace(interest, affinity=replace(interest.affinity, threads=threads)),
         LikelihoodConfig(seed=settings.seed, threads=threads),
     )
+
+
+def laid_over(interest: InterestConfig, section: ModelSection) -> InterestConfig:
+    """The settings with those that ``[model]`` states in their place.
+
+    >>> found = laid_over(InterestConfig(), ModelSection(trees=300, half_life=90))
+    >>> found.blend.trees, found.blend.leaves, found.half_life
+    (300, 7, 90.0)
+    """
+    stated = section.stated()
+    half_life = stated.pop("half_life", interest.half_life)
+    return replace(interest, half_life=half_life, blend=BlendConfig(**asdict(interest.blend) | stated))
 
 
 def train(

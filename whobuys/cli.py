@@ -37,6 +37,7 @@ for verb in (
     folder_verbs.import_,
     training_verbs.train,
     training_verbs.evaluate,
+    training_verbs.tune,
     answer_verbs.score,
     answer_verbs.who,
     folder_verbs.doctor,

@@ -1,4 +1,4 @@
-"""The verbs that learn and prove: train and evaluate."""
+"""The verbs that learn and prove: train, evaluate and tune."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,15 +9,17 @@ from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, ShopF
 
 THREADS = 2
 ORIGINS = 3
+TRIALS = 20
+Horizon = Annotated[
+    int | None,
+    typer.Option("--horizon", min=1, max=730, metavar="DAYS", help="Days ahead that are predicted.", show_default="as in whobuys.toml"),
+]
 
 
 def train(
     shop: ShopFolder = HERE,
     as_of: AsOf = None,
-    horizon: Annotated[
-        int | None,
-        typer.Option("--horizon", min=1, max=730, metavar="DAYS", help="Days ahead that are predicted.", show_default="as in whobuys.toml"),
-    ] = None,
+    horizon: Horizon = None,
     promote: Annotated[bool, typer.Option("--promote", help="Publish the new bundle; the first one always is.")] = False,
     memory_limit: MemoryLimit = None,
     threads: Threads = None,
@@ -98,3 +100,53 @@ def evaluate(
     else:
         found = evaluated.kept(shop, bundle)
     typer.echo(evaluated.text(found, form, table), nl=False)
+
+
+def tune(
+    shop: ShopFolder = HERE,
+    trials: Annotated[int, typer.Option("--trials", min=1, max=1000, metavar="N", help="Settings that are tried beside the defaults.")] = TRIALS,
+    origins: Annotated[
+        int, typer.Option("--origins", min=1, max=60, metavar="N", help="Past dates that choose; one more, the newest, confirms.")
+    ] = ORIGINS,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Which settings are drawn.", show_default="as in whobuys.toml")
+    ] = None,
+    as_of: AsOf = None,
+    horizon: Horizon = None,
+    write: Annotated[bool, typer.Option("--write", help="Put settings that are better into whobuys.toml.")] = False,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
+    json_: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Look for settings of the model that suit this shop better than the defaults; mostly there are none, and it says so.
+
+    Settings are drawn at random and judged on past dates, each fitted on what was known then. They must rank better than the defaults on every date
+    and by more than chance, and then on the newest date, which played no part in choosing. It takes minutes to an hour, and is logged to MLflow.
+    """
+    set_threads(threads)
+    form = form_of(json=json_, csv=csv)
+    from features.config import load_config
+    from serving.published import enough_room
+    from training import tune as tuning
+    from whobuys import tuned
+    from whobuys.checkup import check_orders
+
+    config = load_config(shop)
+    check_orders(shop, as_of, horizon=horizon or config.train.horizon)
+    with enough_room(shop), progress() as tell:
+        found = tuning.tune(
+            shop,
+            config=config,
+            say=tell,
+            trials=trials,
+            origins=origins,
+            seed=seed,
+            as_of=as_of,
+            horizon=horizon,
+            write=write,
+            memory_limit=memory_limit,
+            threads=threads or THREADS,
+        )
+    typer.echo(tuned.text(found, form), nl=False)
+    say(tuned.next_step(found, stated=bool(config.model.stated()), written=write))

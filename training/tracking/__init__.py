@@ -1,4 +1,4 @@
-"""A training becomes a run, a registered model and its alias in MLflow, an evaluation a run of its own.
+"""A training becomes a run, a registered model and its alias in MLflow, an evaluation and a tuning a run of its own each.
 
 Nothing else in whobuys knows MLflow, and it is loaded only when used.
 """
@@ -7,5 +7,6 @@ from training.tracking.evaluations import log_evaluation
 from training.tracking.runs import Run, Version, mirror_champion, tracked
 from training.tracking.store import Store
 from training.tracking.trainings import log_training
+from training.tracking.tunings import log_tuning
 
-__all__ = ["Run", "Store", "Version", "log_evaluation", "log_training", "mirror_champion", "tracked"]
+__all__ = ["Run", "Store", "Version", "log_evaluation", "log_training", "log_tuning", "mirror_champion", "tracked"]

@@ -1,5 +1,5 @@
 """A training becomes an MLflow run with its parameters, measures, drawings and bundle, and a version of the shop's registered model;
-an evaluation becomes a run with its measures, tables, drawings and page."""
+an evaluation becomes a run with its measures, tables, drawings and page, a tuning one with its trials."""
 
 import io
 import json
@@ -91,6 +91,19 @@ class Run:
             self._log_files(tables, figures)
             if page:
                 self.mlflow.log_text(page, "evaluation.html")
+
+    def log_tuning(
+        self, *, facts: Mapping[str, str], params: Mapping[str, object], measures: Mapping[str, float], tables: Mapping[str, pd.DataFrame]
+    ) -> None:
+        """Log a tuning: ``facts`` as tags beside kind = tune, ``tables`` as of a training.
+
+        Raises ValueError for a table with a personal column, DataError when the store refuses.
+        """
+        with self.store.asked():
+            self.mlflow.set_tags({**facts, "kind": "tune", "whobuys": code_version()})
+            self.mlflow.log_params({name: str(value) for name, value in params.items()})
+            self._log_measures(measures)
+            self._log_files(tables, {})
 
     def _log_measures(self, measures: Mapping[str, float]) -> None:
         self.mlflow.log_metrics({name: float(value) for name, value in measures.items() if math.isfinite(value)})

@@ -1,7 +1,6 @@
 """Visits, carts and mails become what was known of every customer as of a date, for a shop that has events."""
 
 import ibis
-import numpy as np
 from ibis.expr.types import Column, Table
 
 from features.expressions import Feature, before
@@ -41,8 +40,8 @@ def event_facts(shop: Shop, customers: Table, day: int) -> Table:
     Every kind is counted by days, so that a page loaded five times is one visit. A window that began before the shop's events did is unknown;
     so is everything when events have not begun, or ended more than ``SILENT`` days before ``day``.
     """
-    reach = known_days(shop, day)
-    did = before(shop.events, day)
+    did = before(shop.events, day).semi_join(customers, "customer")
+    reach = _reach(did)
     kinds = {kind: did.event.isin(names) for kind, names in KINDS.items()}
     days = did.group_by("customer", "ago").agg(**{kind: of_kind.any() for kind, of_kind in kinds.items()})
     joined = days.join(customers, "customer")
@@ -58,10 +57,10 @@ def event_facts(shop: Shop, customers: Table, day: int) -> Table:
     return everybody.order_by("customer").select("customer", **{name: _known(everybody, name, reach) for name in EVENT_NAMES})
 
 
-def known_days(shop: Shop, day: int) -> int:
-    """How many days before ``day`` the shop's events begin; 0 when they had not begun, or had stopped by then."""
-    past = shop.event_days[: np.searchsorted(shop.event_days, day)]
-    return 0 if not len(past) or day - past[-1] > SILENT else int(day - past[0])
+def _reach(did: Table) -> int:
+    """How many days ago the events begin; 0 when they have not begun, or have stopped."""
+    first, last = did.agg(first=ibis.coalesce(did.ago.max(), 0), last=ibis.coalesce(did.ago.min(), 0)).to_pandas().iloc[0]
+    return int(first) if last <= SILENT else 0
 
 
 def _days(happened: Column) -> Column:

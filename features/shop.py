@@ -154,15 +154,9 @@ class Shop:
         return self._keep("coded_events", coded.select("customer", "event", day=coded.occurred_at.date().epoch_days().cast("int32")))
 
     @cached_property
-    def event_days(self) -> NDArray[np.int32]:
-        """The day numbers with at least one event, ascending; none for a shop without events."""
-        days = self.events.select("day").distinct().order_by("day").to_pyarrow()["day"]
-        return np.asarray(days.to_numpy(), np.int32)
-
-    @property
     def has_events(self) -> bool:
         """Whether anything is known of what customers did besides ordering."""
-        return len(self.event_days) > 0
+        return bool(self.events.count().execute() > 0)
 
     @cached_property
     def days(self) -> tuple[int, int]:

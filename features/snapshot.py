@@ -164,6 +164,19 @@ class Snapshot:
         ahead = orders.filter(orders.day >= self.day, orders.day < self.day + (days or self.horizon)).select("customer").distinct()
         return np.isin(self.codes, ahead.to_pyarrow()["customer"].to_numpy())
 
+    def volume(self, *, days: int | None = None) -> pd.DataFrame:
+        """How many orders, and how many different products, every customer bought in ``[as_of, as_of + days)``: int64, index customer_id.
+
+        Products are 0 where it is not known what was bought.
+        """
+        end = self.day + (days or self.horizon)
+        orders, lines = (each.filter(each.day >= self.day, each.day < end) for each in (self.shop.orders, self.shop.lines))
+        of_orders = orders.group_by("customer").agg(orders=orders.order.nunique())
+        of_lines = lines.group_by("customer").agg(products=lines["product"].nunique())
+        found: pd.DataFrame = of_orders.left_join(of_lines, "customer").select("customer", "orders", "products").to_pandas().set_index("customer")
+        counts = found.reindex(self.codes).fillna(0).astype(np.int64)
+        return counts.set_index(pd.Index(self.customer_ids, name="customer_id"))
+
     def _labelled(self, lines: Table, by: str) -> tuple[Table, str]:
         if by == "product":
             return lines, "product"

@@ -17,6 +17,7 @@ from models.base import Floats
 from models.interest import Interest
 from models.intervals import Spread
 from models.likelihood import Likelihood
+from models.volume import Volume
 
 ORIGINS = "origins"
 EVALUATION = "evaluation"
@@ -27,7 +28,8 @@ FORMAT = 3
 class Bundle:
     """The models of one training, which knew everything before ``as_of`` and nothing after.
 
-    ``interest`` is None for a shop without order lines. ``facts`` are settings, measures and versions, for people and for tracking.
+    ``pair_model`` is None for a shop without order lines, ``volume_model`` in a bundle of an older whobuys.
+    ``facts`` are settings, measures and versions, for people and for tracking.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Bundle:
     horizon: int
     pair_model: Interest | None
     customer_model: Likelihood
+    volume_model: Volume | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -70,9 +73,13 @@ class Bundle:
         yield from self.pair_model.blocks(snapshot, sets, Catalogue.of(snapshot.shop))
 
     def customers(self, snapshot: Snapshot) -> pd.DataFrame:
-        """``likelihood_<horizon>`` of every customer of the snapshot, index customer_id."""
+        """``likelihood_<horizon>``, and ``expected_orders_<horizon>`` and ``expected_products_<horizon>`` if the bundle has a model of them.
+
+        A row for every customer of the snapshot, index customer_id.
+        """
         self._check(snapshot)
-        return self.customer_model.predict(snapshot)
+        likelihood = self.customer_model.predict(snapshot)
+        return likelihood if self.volume_model is None else likelihood.join(self.volume_model.predict(snapshot))
 
     def save(self, folder: Path, *, origins: Sequence["Bundle"] = (), tables: dict[str, pd.DataFrame] | None = None) -> None:
         """Write the folder whole: models, ``origins/<date>/`` (fits that knew only what came before), ``evaluation/<table>.parquet``, manifest."""
@@ -96,12 +103,16 @@ class Bundle:
         facts = manifest["facts"]
         assert isinstance(facts, dict)
         as_of = date.fromisoformat(str(manifest["as_of"]))
-        return cls(str(manifest["id"]), as_of, int(str(manifest["horizon"])), pair_model, Likelihood.load(folder / "likelihood"), facts)
+        customer_model = Likelihood.load(folder / "likelihood")
+        volume_model = Volume.load(folder / "volume") if (folder / "volume").is_dir() else None
+        return cls(str(manifest["id"]), as_of, int(str(manifest["horizon"])), pair_model, customer_model, volume_model, facts)
 
     def _write(self, folder: Path) -> None:
         if self.pair_model is not None:
             self.pair_model.save(folder / "interest")
         self.customer_model.save(folder / "likelihood")
+        if self.volume_model is not None:
+            self.volume_model.save(folder / "volume")
         seal(folder, format=FORMAT, id=self.id, as_of=self.as_of.isoformat(), horizon=self.horizon, facts=self.facts)
 
     def _check(self, snapshot: Snapshot) -> None:

@@ -184,6 +184,15 @@ def level(probabilities: ArrayLike, outcome: ArrayLike | csr_matrix) -> float:
     return float(np.sum(np.asarray(probabilities), dtype=np.float64)) / happened if happened else np.nan
 
 
+def mae(expected: ArrayLike, came: ArrayLike) -> float:
+    """How far expected and real numbers lie apart, on average (mean absolute error).
+
+    >>> mae([0.5, 1.0], [0, 3])
+    1.25
+    """
+    return float(np.abs(np.asarray(expected, np.float64) - np.asarray(came, np.float64)).mean())
+
+
 def calibration_table(probabilities: ArrayLike, outcome: ArrayLike | csr_matrix, *, bins: int = 20) -> pd.DataFrame:
     """What was predicted and what came true in ``bins`` of equal count, from the lowest probabilities to the highest.
 

@@ -43,9 +43,9 @@ def quintiles(values: pd.Series, *, low_is_best: bool = False) -> tuple[pd.Serie
     return scores.reindex(values.index), begins
 
 
-def customers_table(likelihood: pd.DataFrame, facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
-    """The likelihood, RFM quintiles and plain facts of every customer (index customer_id), and the limits of the quintiles."""
-    table, limits = likelihood.copy(), {}
+def customers_table(predicted: pd.DataFrame, facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
+    """What is predicted of every customer, RFM quintiles and plain facts (index customer_id), and the limits of the quintiles."""
+    table, limits = predicted.copy(), {}
     for name, column in RFM.items():
         table[name], limits[name] = quintiles(facts[column], low_is_best=column == "recency")
     plain = facts[["recency", "frequency", "age", "monetary", "rhythm"]].astype({"recency": "int32", "frequency": "int32", "age": "int32"})

@@ -68,7 +68,8 @@ class Scores:
     def customers(self) -> pd.DataFrame:
         """A row per customer with an order before ``as_of`` (index customer_id, sorted).
 
-        Columns likelihood_<horizon>, rfm_recency, rfm_frequency, rfm_monetary (1 to 5, 5 best), recency, frequency, age, monetary, rhythm.
+        Columns likelihood_<horizon>, expected_orders_<horizon>, expected_products_<horizon> (different products; both only of a bundle that has a
+        model of them), rfm_recency, rfm_frequency, rfm_monetary (1 to 5, 5 best), recency, frequency, age, monetary, rhythm.
         """
         return pd.read_parquet(self.folder / "customers.parquet").set_index("customer_id")
 

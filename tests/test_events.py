@@ -18,7 +18,8 @@ from models.unknown import by_name
 AS_OF = date(2025, 6, 1)
 ORDERS = [("1", "ann", "2025-03-01"), ("2", "ann", "2025-05-20"), ("3", "bob", "2025-05-10"), ("4", "cid", "2025-01-05")]
 EVENTS = [
-    ("2025-02-01 10:00", "dot", "viewed"),  # never ordered
+    ("2025-01-01 10:00", "dot", "viewed"),  # never ordered
+    ("2025-02-01 10:00", "cid", "viewed"),
     ("2025-03-02 10:00", "ann", "viewed"),
     ("2025-03-03 10:00", "ann", "viewed"),
     ("2025-03-03 11:00", "ann", "viewed"),
@@ -58,9 +59,9 @@ def shop_of(events: list[tuple[str, str | None, str]]) -> Shop:
         ("carts_30", 2, 0, 0),
         ("opened_90", 0, 1, 0),
         ("clicked_90", 0, 1, 0),
-        ("visit_recency", 1, np.nan, np.nan),
+        ("visit_recency", 1, np.nan, 120),
         ("cart_recency", 4, np.nan, np.nan),
-        ("event_recency", 1, 29, np.nan),
+        ("event_recency", 1, 29, 120),
         ("carts_since", 1, 0, np.nan),
         ("unsubscribed", 0, 1, 0),
     ],
@@ -76,7 +77,7 @@ def test_events_are_counted_by_days(feature: str, ann: float, bob: float, cid: f
     ("as_of", "known"),
     [
         (date(2025, 2, 1), []),
-        (date(2025, 2, 8), ["visits_7", "carts_7", "unsubscribed"]),
+        (date(2025, 2, 8), ["visits_7", "carts_7", "visit_recency", "event_recency", "unsubscribed"]),
         (date(2025, 3, 10), ["visits_7", "visits_30", "carts_7", "carts_30", "visit_recency", "event_recency", "carts_since", "unsubscribed"]),
         (date(2025, 3, 11), []),
         (date(2025, 6, 9), [*EVENT_NAMES]),

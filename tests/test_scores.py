@@ -44,8 +44,12 @@ def scored(trained_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Scor
 def test_every_customer_has_a_row(scored: Scores) -> None:
     customers = scored.customers
     assert customers.index.tolist() == list(scored.snapshot.customer_ids)
-    assert customers.columns.tolist() == ("likelihood_30 rfm_recency rfm_frequency rfm_monetary recency frequency age monetary rhythm".split())
+    assert customers.columns.tolist() == (
+        "likelihood_30 expected_orders_30 expected_products_30 rfm_recency rfm_frequency rfm_monetary recency frequency age monetary rhythm".split()
+    )
     assert customers["likelihood_30"].between(0, 1).all()
+    assert (customers["expected_orders_30"] > 0).all() and (customers["expected_products_30"] > 0).all()
+    assert customers["expected_orders_30"].corr(customers["likelihood_30"], method="spearman") > 0.8
     for name, best in (("recency", "min"), ("frequency", "max"), ("monetary", "max")):
         scores = customers[f"rfm_{name}"]
         assert scores.between(1, 5).all()

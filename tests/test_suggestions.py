@@ -210,7 +210,7 @@ def test_lovers_of_the_long_tail_are_told_from_others(scale: float, seed: int) -
     bundle = Fits(snapshot.shop, recipe_of(Config(), threads=1), lambda _: None).bundle(END, name="proof")
     sets = [Catalogue.of(snapshot.shop).category(path) for path in shop.truth.long_tail]
     interest = bundle.interest(snapshot, sets)
-    given_an_order = interest / bundle.customers(snapshot).to_numpy()
+    given_an_order = interest / bundle.customers(snapshot)[["likelihood_30"]].to_numpy()
     active = snapshot.customers()["recency"].to_numpy() <= 180
     had = snapshot.pairs(sets).bought().toarray()
     for at, (path, loving) in enumerate(shop.truth.long_tail.items()):

@@ -11,6 +11,7 @@ from scipy.special import logit
 
 from features.errors import DataError
 from features.products import Catalogue
+from features.snapshot import Snapshot
 from models import metrics
 from models.base import Floats
 from models.bundle import Bundle
@@ -18,6 +19,7 @@ from models.calibrated import LiftCurve
 from models.interest import had
 from models.intervals import Spread
 from models.ruled import Ruled
+from models.volume import PARTS, usual_volume
 from training.contest import Result, answering_rule
 from training.correction import Window, learnt_correction
 from training.evaluation.compared import OURS, Compared, Plan, tables_of
@@ -39,8 +41,8 @@ class Backtest:
 
     ``origins`` oldest first, ``compared`` the same with what they said; ``tables``: ``methods`` (origin, method, measures), ``slices`` (all origins
     together), ``sets`` (origin, product_set, measures of ours), ``calibration`` (origin, bins of equal count), ``gain`` (origin, method, share, gain,
-    lift), ``coverage`` (origin, how often intervals held), ``customers`` (origin, measures of the likelihood); ``cases`` is what slices are made of.
-    ``learnt`` is what all origins together taught, for the fit that comes next.
+    lift), ``coverage`` (origin, how often intervals held), ``customers`` (origin, measures of the likelihood, and of expected orders and products);
+    ``cases`` is what slices are made of. ``learnt`` is what all origins together taught, for the fit that comes next.
     """
 
     origins: tuple[Bundle, ...]
@@ -186,7 +188,8 @@ def _result(compared: Compared, methods: pd.DataFrame) -> Result:
 
 def _customers(fits: Fits, bundle: Bundle, learnt: Learnt) -> pd.DataFrame:
     snapshot = fits.snapshot(bundle.as_of)
-    given = bundle.customers(snapshot).iloc[:, 0].to_numpy()
+    predicted = bundle.customers(snapshot)
+    given = predicted[f"likelihood_{bundle.horizon}"].to_numpy()
     ordered = snapshot.ordered()
     raw = logit(given) - np.float32(bundle.customer_model.level)
     learnt.likelihood.append(Window.of_customers(raw, ordered))
@@ -202,4 +205,16 @@ def _customers(fits: Fits, bundle: Bundle, learnt: Learnt) -> pd.DataFrame:
         "calibration_error": metrics.calibration_error(given, ordered),
         "lift_quality": metrics.lift_quality(given, ordered),
     }
-    return pd.DataFrame([row])
+    return pd.DataFrame([row | _volumes(snapshot, predicted)])
+
+
+def _volumes(snapshot: Snapshot, predicted: pd.DataFrame) -> dict[str, float]:
+    """Expected and real orders and products of all customers, and how far those of one customer lie apart, beside the mean rate of their own past."""
+    came, usual = snapshot.volume(), usual_volume(snapshot)
+    row: dict[str, float] = {}
+    for name in PARTS:
+        expected = predicted.get(f"expected_{name}_{snapshot.horizon}")
+        if expected is not None and expected.notna().all():
+            row |= {f"{name}_expected": float(expected.astype(np.float64).sum()), name: int(came[name].sum())}
+            row |= {f"{name}_mae": metrics.mae(expected, came[name]), f"{name}_mae_rate": metrics.mae(usual[name], came[name])}
+    return row

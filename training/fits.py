@@ -15,6 +15,7 @@ from models.affinity import Affinity
 from models.bundle import Bundle
 from models.interest import Interest, InterestConfig, PairSample, pair_sample
 from models.likelihood import Likelihood, LikelihoodConfig
+from models.volume import Volume, VolumeConfig
 
 V = TypeVar("V")
 Say = Callable[[str], None]
@@ -68,11 +69,13 @@ class Fits:
         return _once(self._snapshots, as_of, lambda: Snapshot(self.shop, as_of, self.recipe.horizon))
 
     def bundle(self, as_of: date, *, name: str) -> Bundle:
-        """Both models as of a date, with raw levels."""
-        dates = self.training_dates(as_of)
-        likelihood = Likelihood.fit([self.snapshot(each) for each in dates], config=self.recipe.likelihood)
+        """All models as of a date, with raw levels."""
+        dates, settings = self.training_dates(as_of), self.recipe.likelihood
+        snapshots = [self.snapshot(each) for each in dates]
+        likelihood = Likelihood.fit(snapshots, config=settings)
+        volume = Volume.fit(snapshots, config=VolumeConfig(seed=settings.seed, half_life=settings.half_life, threads=settings.threads))
         pair_model = self._interest(as_of, dates) if self.shop.has_lines else None
-        return Bundle(name, as_of, self.recipe.horizon, pair_model, likelihood)
+        return Bundle(name, as_of, self.recipe.horizon, pair_model, likelihood, volume)
 
     def _interest(self, as_of: date, dates: list[date]) -> Interest:
         samples = [self.sample(each) for each in dates]

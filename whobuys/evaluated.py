@@ -16,6 +16,7 @@ TABLES = (TABLE, "slices", "sets", "customers", "coverage", "calibration", "gain
 METHODS = ["sets", "ap", "new_ap", "rp", "new_rp", "lift_1", "lift_5", "lift_quality", "log_loss", "level"]
 SLICES = ["slice", "sets", "outcomes", "expected", "level", "ap", "rule_ap", "ratio", "ratio_low", "ratio_high", "rule"]
 CUSTOMERS = ["origin", "customers", "ordered", "expected", "level", "auc", "auc_recency", "log_loss", "calibration_error"]
+VOLUMES = ["origin", *(f"{name}{end}" for name in ("orders", "products") for end in ("_expected", "", "_mae", "_mae_rate"))]
 PAGE = ".html"
 
 
@@ -88,7 +89,7 @@ def text(found: "Evaluation", form: str, table: str | None) -> str:
 
 
 def _for_people(found: "Evaluation") -> str:
-    """The verdict, then slices, methods (the best first) and customers."""
+    """The verdict, then slices, methods (the best first), customers and what they order."""
     from serving.exports import text_of
     from training.evaluation.slices import pooled
 
@@ -101,4 +102,6 @@ def _for_people(found: "Evaluation") -> str:
         parts.append(f"beside the rules:\n{text_of(means.reset_index(), 'table')}")
     customers = found.tables["customers"]
     parts.append(f"who orders anything, by origin:\n{text_of(customers[[name for name in CUSTOMERS if name in customers]], 'table')}")
+    if "orders" in customers:
+        parts.append(f"how much they order, by origin:\n{text_of(customers[[name for name in VOLUMES if name in customers]], 'table')}")
     return "\n".join(parts)

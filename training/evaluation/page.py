@@ -55,6 +55,10 @@ ORIGIN_COLUMNS: Columns = {
     "expected_customers": ("expected customers", ",.0f"),
     "ordered": ("customers who ordered", ",.0f"),
     "auc": ("AUC", ".3f"),
+    "orders_expected": ("expected orders", ",.0f"),
+    "orders": ("real orders", ",.0f"),
+    "products_expected": ("expected products", ",.0f"),
+    "products": ("real products", ",.0f"),
 }
 SET_COLUMNS: Columns = {
     "products": ("products", ",.0f"),

@@ -25,9 +25,9 @@ KEPT = {
     "products": ("product_id", "title", "brand", "category", "price", "created_at", "tags"),
     "orders": ("order_id", "customer_id", "ordered_at", "revenue", "discount", "status"),
     "order_lines": ("order_id", "line_no", "product_id", "quantity", "price", "list_price", "discount"),
-    "events": (),
+    "events": ("occurred_at", "customer_id", "event"),
 }
-"""The columns that a stored snapshot keeps: pseudonyms, orders and products; no name, address or consent, and no column that only one shop has."""
+"""The columns that a stored snapshot keeps: pseudonyms, orders, products, events; no name, address or consent, no column that only one shop has."""
 
 
 def store_snapshot(snapshot: Snapshot, folder: Path) -> None:
@@ -36,12 +36,13 @@ def store_snapshot(snapshot: Snapshot, folder: Path) -> None:
     tables.mkdir(parents=True)
     given = snapshot.shop.tables
     orders = given["orders"].filter(given["orders"].ordered_at.date() < ibis.literal(snapshot.as_of))
+    events = given["events"].filter(given["events"].occurred_at.date() < ibis.literal(snapshot.as_of))
     known = {
         "customers": given["customers"].semi_join(orders, "customer_id").order_by("customer_id"),
         "products": given["products"].order_by("product_id"),
         "orders": orders.order_by("order_id"),
         "order_lines": given["order_lines"].semi_join(orders, "order_id").order_by("order_id", "line_no"),
-        "events": given["events"].limit(0),
+        "events": events.semi_join(orders, "customer_id").order_by("occurred_at", "customer_id", "event"),
     }
     for name, table in known.items():
         snapshot.shop.engine.to_parquet(_kept(name, table), tables / f"{name}.parquet", compression="zstd")

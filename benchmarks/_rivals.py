@@ -94,7 +94,7 @@ def environment(requirements: str, environments: Path) -> tuple[Path, str]:
         return python, ""
     print(f"  installing {requirements}", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", FOLDER / requirements]
+    command: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", FOLDER / requirements]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         wrong = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]

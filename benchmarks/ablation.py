@@ -77,7 +77,7 @@ class Origin:
         samples = [replace(each, columns=each.columns.drop(columns=list(names))) for each in self.samples]
         model = Interest.fit(samples, self.model.affinity, config=self.model.config) if names else self.model
         parts = np.array_split(self.columns, -(-len(self.columns) // BLOCK))
-        given = np.concatenate([model.probability(pd.DataFrame(part, columns=self.names)) for part in parts])
+        given = np.concatenate([model.probability(pd.DataFrame(part, columns=list(self.names))) for part in parts])
         scores = given.reshape(self.outcome.T.shape).T
         found = metrics.summary(metrics.by_set(scores, self.outcome, self.bought))
         return found["ap"], found["new_ap"], metrics.level(scores, self.outcome), metrics.log_loss(scores, self.outcome)

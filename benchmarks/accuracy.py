@@ -14,6 +14,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -157,8 +158,8 @@ def measure(name: str, ground: Ground, data: Path, *, rivals: Path | None, write
         steps, given = answered(ground, files, sets, work / name)
         ours = as_matrix(given, truth, sets)
         scores = rules(work / name, ground, truth, sets) | {OURS: ours}
-        asked = {"as_of": ground.as_of, "work": work / "rivals"}
-        others = answers(purchases, sets, truth.customers, **asked, environments=rivals) if rivals else []
+        asked = partial(answers, purchases, sets, truth.customers, as_of=ground.as_of, work=work / "rivals")
+        others = asked(environments=rivals) if rivals else []
     scores |= {each.rival.name: each.scores for each in others if each.scores is not None}
     table = measured(scores, truth)
     draws = draws_of(scores, table, truth, [each.rival.name for each in others if each.scores is not None])

@@ -45,6 +45,7 @@ RULE = "orders_from_set_then_orders"
 LIFTS = {"ap": 1.1, "new_ap": 1.5}
 """How many times the rule's figure a set that was never seen must reach."""
 Scores = dict[str, NDArray[np.floating]]
+Means = dict[str, dict[str, float]]
 Ids = NDArray[np.object_]
 Proof = Callable[[str, Ground, Path, Path], tuple[str, list[str]]]
 
@@ -127,12 +128,12 @@ def unseen_sets(bought: Bought, seen: set[tuple[str, ...]]) -> dict[str, list[Pr
     return found
 
 
-def compared(scores: Scores, truth: Truth, chosen: NDArray[np.intp], *, least: int = metrics.MIN_BUYERS) -> tuple[pd.DataFrame, pd.DataFrame]:
+def compared(scores: Scores, truth: Truth, chosen: NDArray[np.intp], *, least: int = metrics.MIN_BUYERS) -> tuple[Means, pd.DataFrame]:
     """The means over some of the sets by method, and draws of their AP."""
     outcome, past = truth.outcome[:, chosen], truth.bought[:, chosen]
     part = {name: values[:, chosen] for name, values in scores.items()}
     means = {name: metrics.summary(metrics.by_set(values, outcome, past, min_buyers=least)) for name, values in part.items()}
-    return pd.DataFrame(means), resampled(part, outcome, past, samples=SAMPLES, seed=SEED, min_buyers=least)
+    return means, resampled(part, outcome, past, samples=SAMPLES, seed=SEED, min_buyers=least)
 
 
 def unseen(name: str, ground: Ground, data: Path, work: Path) -> tuple[str, list[str]]:
@@ -155,16 +156,16 @@ def unseen(name: str, ground: Ground, data: Path, work: Path) -> tuple[str, list
         cells = [cell for column in LIFTS for cell in _three(means, draws, column, "rule")]
         rows.append([kind, str(len(chosen)), *cells])
     for column, floor in LIFTS.items():
-        found = means.loc[column, "ours"] / means.loc[column, "rule"]
+        found = means["ours"][column] / means["rule"][column]
         if not found >= floor:
             problems.append(f"{column} of sets never seen is {found:.3f} times that of the rule: must be at least {floor}")
     heads = ("sets", "number", "AP", "of the rule", "ratio", "new AP", "of the rule", "ratio")
     return "\n".join([*table_of(heads, rows), ""]), problems
 
 
-def _three(means: pd.DataFrame, draws: pd.DataFrame, column: str, other: str) -> list[str]:
+def _three(means: Means, draws: pd.DataFrame, column: str, other: str) -> list[str]:
     """Ours, another's and their ratio."""
-    ours, theirs = means.loc[column, "ours"], means.loc[column, other]
+    ours, theirs = means["ours"][column], means[other][column]
     return [figure(ours), figure(theirs), ratio(ours / theirs, draws["ours", column] / draws[other, column])]
 
 
@@ -192,8 +193,9 @@ def relatives(shop: Shop, products: Ids) -> list[ProductSet]:
         by_category = {path: list(ids) for path, ids in table.groupby("category").groups.items()}
         return [ProductSet.of(product, by_category[table.at[product, "category"]]) for product in products]
     words = TfidfVectorizer().fit_transform(table["title"].fillna("").astype(str))
-    alike = (words[table.index.get_indexer(products)] @ words.T).toarray()
-    alike[:, table.index.get_indexer(products)] = -1
+    places = table.index.get_indexer(pd.Index(products))
+    alike = (words[places] @ words.T).toarray()
+    alike[:, places] = -1
     nearest = np.argsort(-alike, axis=1, kind="stable")[:, :NEAREST]
     return [ProductSet.of(product, table.index[row]) for product, row in zip(products, nearest, strict=True)]
 
@@ -217,7 +219,7 @@ def new_products(name: str, ground: Ground, data: Path, work: Path) -> tuple[str
     names = {"orders_from_set": f"orders from {related}", RULE: f"orders from {related}, ties by number of orders", "orders": "number of orders"}
     rows = [[names[rule], *_three(means, draws, "ap", rule)[1:]] for rule in names]
     heads = (f"{len(sets)} products with at least {least} buyers", "AP", "our AP over it")
-    text = "\n".join([*table_of(heads, [*rows, ["**whobuys**", figure(means.loc["ap", "ours"]), ""]]), ""])
+    text = "\n".join([*table_of(heads, [*rows, ["**whobuys**", figure(means["ours"]["ap"]), ""]]), ""])
     low, _ = interval(draws["ours", "ap"] / draws["orders_from_set", "ap"])
     return text, [] if low > 1 else [f"products without a past: AP over that of {names['orders_from_set']} may be as low as {low:.3f}"]
 

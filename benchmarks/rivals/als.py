@@ -32,7 +32,7 @@ def scores(past: Past, setting: Setting) -> Scores:
     matrix = counts(past.lines, past, half_life=setting.half_life).astype(np.float32)
     model = AlternatingLeastSquares(factors=setting.factors, alpha=setting.alpha, iterations=15, random_state=past.seed, num_threads=1)
     model.fit(matrix.log1p(), show_progress=False)
-    return model.user_factors @ (past.membership.T @ model.item_factors).T
+    return np.asarray(model.user_factors @ (past.membership.T @ model.item_factors).T)
 
 
 def main(folder: Path) -> None:

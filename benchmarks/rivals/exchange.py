@@ -64,7 +64,7 @@ class Past:
 
     def outcome(self) -> NDArray[np.bool_]:
         """Who bought from each set in the last horizon before the date: customers x sets."""
-        return (counts(self.lines[self.lines["ago"] <= self.horizon], self) @ self.membership).toarray() > 0
+        return np.asarray((counts(self.lines[self.lines["ago"] <= self.horizon], self) @ self.membership).toarray() > 0)
 
     def known(self) -> NDArray[np.bool_]:
         """Which customers had ordered before the date."""

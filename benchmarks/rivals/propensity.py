@@ -37,7 +37,7 @@ def orders_by_set(past: Past) -> NDArray[np.float64]:
     """Orders from each set: customers x sets."""
     orders, held = baskets(past, over="sets")
     by_user = csr_matrix((np.ones(len(orders)), (orders["customer"], orders.index)), shape=(len(past.customers), len(orders)))
-    return (by_user @ held).toarray()
+    return np.asarray((by_user @ held).toarray())
 
 
 def columns(past: Past) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -51,7 +51,7 @@ def with_trees(known: NDArray[np.float64], bought: NDArray[np.bool_], asked: NDA
     settings = TREES | {"seed": seed, "min_data_in_leaf": leaf}
     table = lightgbm.Dataset(known, label=bought[:, 0], free_raw_data=False, params=settings).construct()
     models = (lightgbm.train(settings, table.set_label(column), ROUNDS) for column in bought.T)
-    return np.column_stack([model.predict(asked) for model in models])
+    return np.column_stack([np.asarray(model.predict(asked)) for model in models])
 
 
 def with_regression(known: NDArray[np.float64], bought: NDArray[np.bool_], asked: NDArray[np.float64], *, penalty: float, seed: int) -> Scores:

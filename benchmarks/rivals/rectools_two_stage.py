@@ -33,7 +33,7 @@ LAST = 1000
 Fold = dict[str, object] | None
 
 
-class History(CandidateFeatureCollector):
+class History(CandidateFeatureCollector):  # type: ignore[misc]  # the library is in an environment of its own
     """Facts of customers, products and both together, of the interactions that the library hands over."""
 
     def _get_user_features(self, users: np.ndarray, dataset: Dataset, fold_info: Fold) -> pd.DataFrame:
@@ -49,7 +49,7 @@ class History(CandidateFeatureCollector):
 def _facts(dataset: Dataset, by: list[str], prefix: str) -> pd.DataFrame:
     """How many interactions, and the days since the first and the last."""
     raw = dataset.get_raw_interactions()
-    ago = (raw[Columns.Datetime].max() - raw[Columns.Datetime]).dt.days
+    ago: pd.Series = (raw[Columns.Datetime].max() - raw[Columns.Datetime]).dt.days
     found = ago.groupby([raw[column] for column in by]).agg(["size", "min", "max"])
     return found.add_prefix(f"{prefix}_").reset_index()
 
@@ -86,7 +86,7 @@ def scores(past: Past) -> Scores:
     found = model.recommend(everybody, dataset, k=2 * CANDIDATES + POPULAR, filter_viewed=False, add_rank_col=False)
     shape = (len(past.customers), len(past.products))
     by_product = csr_matrix((found[Columns.Score], (found[Columns.User], found[Columns.Item])), shape=shape)
-    return (by_product @ past.membership).toarray()
+    return np.asarray((by_product @ past.membership).toarray())
 
 
 def main(folder: Path) -> None:

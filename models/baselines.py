@@ -1,4 +1,4 @@
-"""Rules that need no training, and ALS alone, as scores beside our models': a model that does not beat them is not worth its keep.
+"""Rules that need no training, and two that are fitted, as scores beside our models': a model that does not beat them is not worth its keep.
 
 Each takes a snapshot and its pairs and gives float32 scores, customers x sets, higher is likelier.
 They hold whole matrices: for measuring, not for serving.
@@ -19,6 +19,7 @@ from features.expressions import UNIT, decayed
 from features.pairs import HISTORY_FEATURES, members, set_visits
 from features.snapshot import Pairs, Snapshot
 from models.base import Floats
+from models.volume import VolumeConfig, expected_products
 
 Rule = Callable[[Snapshot, Pairs], Floats]
 SEED = 1
@@ -26,7 +27,7 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Baseline:
-    """One rule: what it is called in tables, and how it scores. ``learned`` marks the one that is fitted."""
+    """One rule: what it is called in tables, and how it scores. ``learned`` marks those that are fitted."""
 
     meaning: str
     scores: Rule
@@ -127,6 +128,13 @@ def decayed_orders_120_times_lines_90(snapshot: Snapshot, pairs: Pairs) -> Float
     return with_ties_by(pair_feature(pairs, "set_decayed_120") * lines, lines)
 
 
+def decayed_orders_120_times_expected_products(snapshot: Snapshot, pairs: Pairs) -> Floats:
+    """Orders from the set, each worth half after 120 days, x the products expected of the customer by a model of volume that is fitted on the six
+    dates before; ties by the latter."""
+    expected = _for_all_sets(expected_products(snapshot, dates=6, config=VolumeConfig(seed=SEED, threads=1)), pairs)
+    return with_ties_by(pair_feature(pairs, "set_decayed_120") * expected, expected)
+
+
 def shrunk_rate(snapshot: Snapshot, pairs: Pairs) -> Floats:
     """Orders per day, shrunk by 100 days, x the share of them with the set, shrunk to the set's own share as if .3 orders with it were seen.
 
@@ -168,6 +176,11 @@ BASELINES: dict[str, Baseline] = {
         "decayed orders from the set (120 days) x decayed lines (90 days), ties by the latter", decayed_orders_120_times_lines_90
     ),
     "shrunk_rate": Baseline("shrunk purchase rate", shrunk_rate),
+    "decayed_orders_120_times_expected_products": Baseline(
+        "decayed orders from the set (120 days) x products expected of the customer, ties by the latter",
+        decayed_orders_120_times_expected_products,
+        learned=True,
+    ),
     "als": Baseline("ALS alone (64 factors, alpha 10, log counts)", als, learned=True),
 }
 """All of them, weakest first."""

@@ -7,9 +7,10 @@ a category, a brand, a product or any list of ids, also one that did not exist w
 * ease: a linear autoencoder over products (Steck 2019), its largest weights kept.
 * taste: the same autoencoder over attributes (words, categories, brands), which also reaches products without sales.
 * content: TF-IDF likeness of the attributes bought and those of the set.
+* next: what is bought next by customers who bought such things so lately (``models/succession.py``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from features.products import Catalogue
 from features.snapshot import Snapshot
 from models.base import Arrays, Floats, sparse_arrays, sparse_of
+from models.succession import Succession, SuccessionConfig
 
 Places = NDArray[np.intp]
 
@@ -32,6 +34,7 @@ AFFINITIES = {
     "ease": "affinity by products that go together (EASE)",
     "taste": "affinity by words, categories and brands that go together (EASE over attributes)",
     "content": "likeness of the words, categories and brands bought to those of the set (TF-IDF)",
+    "next": "purchases from the set that past horizons lead to expect, by when, how often and what the customer bought",
 }
 
 
@@ -54,6 +57,7 @@ class AffinityConfig:
     taste_regularization: float = 100.0
     ease_kept: int = 200
     least_products: int = 2
+    succession: SuccessionConfig = field(default_factory=SuccessionConfig)
     threads: int = 2
 
 
@@ -62,6 +66,7 @@ class Leanings:
     """The affinities of one snapshot's customers, ready for any membership (products x sets). Made by ``Affinity.of``."""
 
     affinity: "Affinity"
+    bound: Floats
     orders: csr_matrix
     recent: csr_matrix
     attributes: csr_matrix
@@ -76,6 +81,7 @@ class Leanings:
             "ease": self.orders,
             "taste": tastes[:, self.affinity.taste_columns],
             "content": (log2p(self.recent) @ self.attributes).tocsr(),
+            "next": self.bound,
         }
 
     def right(self, membership: csr_matrix) -> dict[str, Floats]:
@@ -87,6 +93,7 @@ class Leanings:
             "ease": (self.affinity.ease @ bought).toarray(),
             "taste": _dense(self.affinity.taste @ kinds[self.affinity.taste_columns]),
             "content": kinds.toarray(),
+            "next": self.affinity.succession.right(kinds),
         }
 
     def scores(self, membership: csr_matrix) -> dict[str, Floats]:
@@ -117,6 +124,7 @@ class Affinity:
     attribute_weights: Floats
     taste_columns: Places
     taste: csr_matrix
+    succession: Succession
 
     @classmethod
     def fit(cls, snapshot: Snapshot, catalogue: Catalogue, *, config: AffinityConfig, seed: int) -> Self:
@@ -124,9 +132,9 @@ class Affinity:
         recent, products = snapshot.matrix("product", half_life=config.half_life)
         orders = _ones(recent)
         names, weights = _vocabulary(catalogue, products, least=config.least_products)
-        attributes = _weighted(catalogue, names, weights)[catalogue.products.index.get_indexer(products)]
-        tastes = (orders @ attributes).tocsr()
-        columns = _most_bought(tastes, config.ease_attributes)
+        weighted = _weighted(catalogue, names, weights)
+        tastes = (orders @ weighted[catalogue.products.index.get_indexer(products)]).tocsr()
+        columns = np.sort(_by_buyers(tastes)[: config.ease_attributes])
         with threadpool_limits(config.threads):
             return cls(
                 config,
@@ -137,6 +145,7 @@ class Affinity:
                 weights,
                 columns,
                 _ease(tastes[:, columns], len(columns), config.taste_regularization, config.ease_kept),
+                Succession.fit(snapshot, weighted, most_bought=_by_buyers(tastes), config=config.succession, seed=seed),
             )
 
     def of(self, snapshot: Snapshot, catalogue: Catalogue) -> Leanings:
@@ -150,7 +159,8 @@ class Affinity:
         aligned = csr_matrix((entries.data, (entries.row, place[kept][entries.col])), shape=shape)
         weighted = _weighted(catalogue, self.attribute_names, self.attribute_weights)
         positions = pd.Index(known).get_indexer(self.product_ids)
-        return Leanings(self, _ones(aligned), aligned, weighted[positions], weighted, positions)
+        bound = self.succession.left(snapshot, weighted)
+        return Leanings(self, bound, _ones(aligned), aligned, weighted[positions], weighted, positions)
 
     def fold_in(self, recent: csr_matrix) -> Floats:
         """The ALS factors of customers, from their decayed orders: float32 customers x factors."""
@@ -174,6 +184,7 @@ class Affinity:
             "taste_columns": self.taste_columns,
             **sparse_arrays("ease", self.ease),
             **sparse_arrays("taste", self.taste),
+            **self.succession.arrays(),
         }
 
     @classmethod
@@ -188,6 +199,7 @@ class Affinity:
             arrays["attribute_weights"].astype(np.float32),
             arrays["taste_columns"].astype(np.intp),
             sparse_of("taste", arrays),
+            Succession.of_arrays(arrays),
         )
 
 
@@ -218,16 +230,16 @@ def _item_factors(recent: csr_matrix, config: AffinityConfig, seed: int) -> Floa
     return np.asarray(model.item_factors, np.float32)
 
 
-def _most_bought(matrix: csr_matrix, limit: int) -> Places:
-    customers = np.asarray((matrix > 0).sum(axis=0)).ravel()
-    return np.sort(np.argsort(-customers, kind="stable")[:limit])
+def _by_buyers(matrix: csr_matrix) -> Places:
+    """The columns, those that most customers have first."""
+    return np.argsort(-np.asarray((matrix > 0).sum(axis=0)).ravel(), kind="stable")
 
 
 def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> csr_matrix:
     """Weights of the closed form: B = I - P / diag(P), P = (X'X + regularization I)^-1; the ``kept`` largest of each column."""
     if not matrix.shape[1]:
         return csr_matrix(np.zeros((0, 0), np.float32))
-    columns = _most_bought(matrix, limit)
+    columns = np.sort(_by_buyers(matrix)[:limit])
     chosen = matrix[:, columns]
     gram = _dense(chosen.T @ chosen)
     gram[np.diag_indices_from(gram)] += regularization
@@ -251,7 +263,7 @@ def _inverse(matrix: Floats) -> Floats:
 
 
 def _spread(weights: csr_matrix, matrix: csr_matrix, limit: int) -> csr_matrix:
-    columns = _most_bought(matrix, limit)
+    columns = np.sort(_by_buyers(matrix)[:limit])
     entries = weights.tocoo()
     return csr_matrix((entries.data, (columns[entries.row], columns[entries.col])), shape=(matrix.shape[1], matrix.shape[1]))
 

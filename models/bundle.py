@@ -21,7 +21,7 @@ from models.volume import Volume
 
 ORIGINS = "origins"
 EVALUATION = "evaluation"
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, eq=False)

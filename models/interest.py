@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
@@ -139,14 +140,12 @@ class Interest:
     def load(cls, folder: Path) -> Self:
         """The inverse of ``save``."""
         content = json.loads((folder / "interest.json").read_text(encoding="utf-8"))
-        settings = content["config"]
-        affinity, mixture = AffinityConfig(**settings.pop("affinity")), SetMixture(**settings.pop("mixture"))
-        config = InterestConfig(**settings | {"blend": BlendConfig(**settings["blend"])}, affinity=affinity, mixture=mixture)
+        config = TypeAdapter(InterestConfig).validate_python(content["config"])
         arrays = load_arrays(folder / "affinity.npz")
         blend, spread = Blend.load(folder, threads=config.threads), Spread(**content["spread"])
         line, correction = (float(content["slope"]), float(content["intercept"])), Correction(**content["correction"])
         rule = Ruled.of_dict(content["rule"]) if content["rule"] else None
-        return cls(config, Affinity.of_arrays(arrays, affinity), blend, *line, correction, spread, rule)
+        return cls(config, Affinity.of_arrays(arrays, config.affinity), blend, *line, correction, spread, rule)
 
     def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
         pairs = snapshot.pairs(sets)

@@ -30,6 +30,7 @@ from sklearn.preprocessing import normalize
 from features.config import Config
 from features.products import ProductSet
 from features.shop import Shop
+from features.snapshot import Snapshot
 from models import metrics
 from models.baselines import BASELINES
 from models.bundle import Bundle
@@ -44,6 +45,8 @@ SHUFFLES = 5
 RULE = "orders_from_set_then_orders"
 LIFTS = {"ap": 1.1, "new_ap": 1.5}
 """How many times the rule's figure a set that was never seen must reach."""
+WITHIN, OVER_ALL = "shuffled within sets", "shuffled over all pairs"
+RANKED = {"pooled_lift_5": "lift at 5 % of all pairs", "lift_5": "lift at 5 % within sets", "auc": "AUC within sets"}
 Scores = dict[str, NDArray[np.floating]]
 Means = dict[str, dict[str, float]]
 Ids = NDArray[np.object_]
@@ -225,27 +228,35 @@ def new_products(name: str, ground: Ground, data: Path, work: Path) -> tuple[str
 
 
 def shuffled(name: str, ground: Ground, data: Path, work: Path) -> tuple[str, list[str]]:
-    """Lift at 5 % and AUC of a fit on the true outcomes and of fits on shuffled ones, all within sets, measured on the true outcomes of the date.
+    """Fits on the true outcomes and on shuffled ones, measured on the true outcomes of the date, beside ranking pairs by the set's popularity alone.
 
-    Shuffled within sets, outcomes only say which sets sell: lift should be 1. A fact of a pair that also tells popular sets from others can still
-    be learnt and rank customers; shuffled over all pairs not even that is left, so AUC should be .5: a fit that passes the second alone knows
-    nothing that it must not.
+    Shuffled within sets, outcomes only say which sets sell: the first 5 % of all pairs must hold no more buyers than popularity puts there. A fact
+    of a pair that also tells popular sets from others can still be learnt and rank the customers of a set; shuffled over all pairs not even that
+    is left, so AUC within sets should be .5: a fit that passes that knows nothing that it must not.
     """
     files = ground.files(data, work)
     sets = ground.sets(data, files)
     truth = truth_of(ground.purchases(files), sets, ground.as_of)
     ranked = partial(_ranked, shop_of(ground, files, work / name), ground, sets, truth)
+    popular = _by_popularity(shop_of(ground, files, work / name), ground, sets, truth)
     true = ranked(None)
-    rows, problems = [["true", f"{true['lift_5']:.2f}", figure(true["auc"])]], []
-    for within, measure, chance in ((True, "lift_5", 1.0), (False, "auc", 0.5)):
-        kind = f"shuffled {'within sets' if within else 'over all pairs'}, {SHUFFLES} fits"
-        table = pd.DataFrame([ranked(Shuffle(seed, within)) for seed in range(1, SHUFFLES + 1)])
-        found = {column: _middle(table[column]) for column in table}
-        cells = {column: "{} ({} to {})".format(*(figure(value) for value in found[column])) for column in found}
-        rows.append([kind, cells["lift_5"], cells["auc"]])
-        if not found[measure][1] <= chance <= found[measure][2]:
-            problems.append(f"{kind}: {measure} is {cells[measure]}; {chance:g} must be within its interval")
-    return "\n".join([*table_of(("outcomes learnt from", "lift 5 % (95 %)", "AUC (95 %)"), rows), ""]), problems
+    shuffles = {kind: pd.DataFrame([ranked(Shuffle(seed, kind == WITHIN)) for seed in range(1, SHUFFLES + 1)]) for kind in (WITHIN, OVER_ALL)}
+    middles = {kind: {column: _middle(table[column]) for column in table} for kind, table in shuffles.items()}
+    rows = [
+        ["true", *(f"{true[column]:.3f}" for column in RANKED)],
+        ["none: the set's popularity alone", _with_interval(popular), "1.000", ".500"],
+        *([f"{kind}, {SHUFFLES} fits", *(_with_interval(found[column]) for column in RANKED)] for kind, found in middles.items()),
+    ]
+    problems = []
+    if middles[WITHIN]["pooled_lift_5"][1] > popular[2]:
+        problems.append(f"{WITHIN}: pooled lift at 5 % is {rows[2][1]}; popularity alone gives {rows[1][1]}")
+    if not middles[OVER_ALL]["auc"][1] <= 0.5 <= middles[OVER_ALL]["auc"][2]:
+        problems.append(f"{OVER_ALL}: AUC is {rows[3][3]}; .5 must be within its interval")
+    return "\n".join([*table_of(("outcomes learnt from", *RANKED.values()), rows), ""]), problems
+
+
+def _with_interval(found: tuple[float, float, float]) -> str:
+    return "{:.3f} ({:.3f} to {:.3f})".format(*found)
 
 
 def _middle(values: pd.Series) -> tuple[float, float, float]:
@@ -254,13 +265,33 @@ def _middle(values: pd.Series) -> tuple[float, float, float]:
     return float(middle), float(middle - width), float(middle + width)
 
 
+def pooled_lift(scores: NDArray[np.floating], outcome: NDArray[np.bool_], share: float = 0.05) -> float:
+    """How many times more purchases than by chance the first ``share`` of all pairs holds; equals at the edge count in part."""
+    flat, bought = scores.ravel(), outcome.ravel()
+    size = int(share * len(flat))
+    edge = np.partition(flat, len(flat) - size)[len(flat) - size]
+    above, tied = flat > edge, flat == edge
+    found = bought[above].sum() + bought[tied].mean() * (size - above.sum())
+    return float(found / size / bought.mean())
+
+
+def _by_popularity(shop: Shop, ground: Ground, sets: Sequence[ProductSet], truth: Truth) -> tuple[float, float, float]:
+    """The pooled lift of ranking pairs by the set's share of the last 90 days' orders, with its 95 % interval over customers."""
+    popularity = Snapshot(shop, ground.as_of, HORIZON).pairs(sets).set_facts["popularity_90"].to_numpy(np.float32)
+    rng, people = np.random.default_rng(SEED), len(truth.customers)
+    scores = np.broadcast_to(popularity, truth.outcome.shape)
+    drawn = [pooled_lift(scores, truth.outcome[rng.integers(0, people, people)]) for _ in range(SAMPLES // 5)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return pooled_lift(scores, truth.outcome), float(low), float(high)
+
+
 def _ranked(shop: Shop, ground: Ground, sets: Sequence[ProductSet], truth: Truth, shuffle: Shuffle | None) -> dict[str, float]:
     fits = WatchedFits(shop, recipe(), lambda words: None, shuffle=shuffle)
     snapshot = fits.snapshot(ground.as_of)
     given = of_customers(fitted(fits, ground.as_of).interest(snapshot, sets), snapshot.customer_ids, truth.customers)
-    found = metrics.summary(metrics.by_set(given, truth.outcome, truth.bought))
-    print(f"  {shuffle or 'true outcomes'}: AUC {found['auc']:.3f}, lift at 5 % {found['lift_5']:.3f}", flush=True)
-    return {name: found[name] for name in ("auc", "lift_5")}
+    found = metrics.summary(metrics.by_set(given, truth.outcome, truth.bought)) | {"pooled_lift_5": pooled_lift(given, truth.outcome)}
+    print(f"  {shuffle or 'true outcomes'}: {', '.join(f'{words} {found[column]:.3f}' for column, words in RANKED.items())}", flush=True)
+    return {column: found[column] for column in RANKED}
 
 
 PROOFS: dict[str, tuple[str, Proof]] = {

@@ -1,4 +1,4 @@
-"""Visits, carts and mails become what was known of every customer as of a date, for a shop that has events."""
+"""Visits, carts and mails become what was known of customers, and of customers with product sets, as of a date, for a shop that has events."""
 
 import ibis
 from ibis.expr.types import Column, Table
@@ -20,7 +20,13 @@ EVENT_FEATURES = (
     Feature("carts_since", "days with a cart or a checkout after the day of the last order: what was left behind"),
     Feature("unsubscribed", "1 when the customer ever unsubscribed from mails, else 0"),
 )
+SET_EVENT_FEATURES = (
+    Feature("set_visits_30", "days with a product of the set viewed, of the last 30"),
+    Feature("set_carts_30", "days with a product of the set put into the cart, of the last 30"),
+    Feature("set_visit_recency", "days since a product of the set was last viewed or put into the cart; unknown when it never was"),
+)
 EVENT_NAMES = tuple(feature.name for feature in EVENT_FEATURES)
+SET_EVENT_NAMES = tuple(feature.name for feature in SET_EVENT_FEATURES)
 KINDS = {
     "visits": ("viewed",),
     "carts": ("added_to_cart", "started_checkout"),
@@ -30,20 +36,27 @@ KINDS = {
 }
 """Which events count for what; what else a customer did counts as an event only."""
 WINDOWS = {"visits": (7, 30, 90), "carts": (7, 30), "opened": (90,), "clicked": (90,)}
+SET_WINDOW = 30
 SILENT = 7
-"""When the shop's last event is longer ago than so many days, its events have stopped, and nothing is known of what customers do."""
+"""When the last event is longer ago than so many days, the shop's events have stopped, and nothing is known of what customers do."""
 
 
-def event_facts(shop: Shop, customers: Table, day: int) -> Table:
-    """One row per row of ``customers`` (customer, recency), in their order of ``customer``: ``customer`` and ``EVENT_FEATURES`` as of ``day``.
+def known_days(shop: Shop, day: int) -> int:
+    """How many days before ``day`` the events of customers with orders begin; 0 when they had not begun, or had stopped by then."""
+    did = before(shop.events, day).semi_join(before(shop.orders, day), "customer")
+    first, last = did.agg(first=ibis.coalesce(did.ago.max(), 0), last=ibis.coalesce(did.ago.min(), 0)).to_pandas().iloc[0]
+    return int(first) if last <= SILENT else 0
+
+
+def event_facts(shop: Shop, day: int, *, known: int) -> Table:
+    """One row per customer with an order before ``day``, sorted: ``customer`` (code) and ``EVENT_FEATURES``, of the ``known_days``.
 
     Every kind is counted by days, so that a page loaded five times is one visit. A window that began before the shop's events did is unknown;
-    so is everything when events have not begun, or ended more than ``SILENT`` days before ``day``.
+    so is everything when events have not begun, or ended more than ``SILENT`` days before.
     """
-    did = before(shop.events, day).semi_join(customers, "customer")
-    reach = _reach(did)
-    kinds = {kind: did.event.isin(names) for kind, names in KINDS.items()}
-    days = did.group_by("customer", "ago").agg(**{kind: of_kind.any() for kind, of_kind in kinds.items()})
+    orders, did = before(shop.orders, day), before(shop.events, day)
+    customers = orders.group_by("customer").agg(recency=orders.ago.min())
+    days = did.group_by("customer", "ago").agg(**{kind: did.event.isin(names).any() for kind, names in KINDS.items()})
     joined = days.join(customers, "customer")
     found = joined.group_by("customer").agg(
         **{f"{kind}_{width}": _days(joined[kind] & (joined.ago <= width)) for kind, widths in WINDOWS.items() for width in widths},
@@ -54,25 +67,33 @@ def event_facts(shop: Shop, customers: Table, day: int) -> Table:
         unsubscribed=joined.unsubscribed.any().cast("int64"),
     )
     everybody = customers.left_join(found, "customer")
-    return everybody.order_by("customer").select("customer", **{name: _known(everybody, name, reach) for name in EVENT_NAMES})
+    return everybody.order_by("customer").select("customer", **{name: _known(everybody, name, known) for name in EVENT_NAMES})
 
 
-def _reach(did: Table) -> int:
-    """How many days ago the events begin; 0 when they have not begun, or have stopped."""
-    first, last = did.agg(first=ibis.coalesce(did.ago.max(), 0), last=ibis.coalesce(did.ago.min(), 0)).to_pandas().iloc[0]
-    return int(first) if last <= SILENT else 0
+def set_event_facts(shop: Shop, members: Table, day: int, *, known: int) -> Table:
+    """One row per pair of which something is known, sorted: ``set``, ``customer`` (codes) and ``SET_EVENT_FEATURES``, of the ``known_days``."""
+    ours = before(shop.events, day).semi_join(before(shop.orders, day), "customer")
+    did = ours.filter(ours.event.isin([*KINDS["visits"], *KINDS["carts"]]), ibis.literal(known > 0)).join(members, "product")
+    days = did.group_by("set", "customer", "ago").agg(**{kind: did.event.isin(KINDS[kind]).any() for kind in ("visits", "carts")})
+    found = days.group_by("set", "customer").agg(
+        set_visits_30=_days(days.visits & (days.ago <= SET_WINDOW)),
+        set_carts_30=_days(days.carts & (days.ago <= SET_WINDOW)),
+        set_visit_recency=days.ago.min(),
+    )
+    counts = {} if known >= SET_WINDOW else dict.fromkeys(SET_EVENT_NAMES[:2], ibis.null("int64"))
+    return found.mutate(**counts)[["set", "customer", *SET_EVENT_NAMES]].order_by("set", "customer")
 
 
 def _days(happened: Column) -> Column:
     return happened.cast("int64").sum()
 
 
-def _known(everybody: Table, name: str, reach: int) -> Column:
+def _known(everybody: Table, name: str, known: int) -> Column:
     """A feature of customers with and without events, null where events do not reach far enough back to tell."""
     found, unknown = everybody[name], ibis.null("int64")
     if name.endswith("_recency"):
-        return found if reach else unknown
+        return found if known else unknown
     if name == "carts_since":  # a cart that was seen counts, none is only known when the last order is of a time with events
-        return ibis.coalesce(found.nullif(0), (everybody.recency <= reach).ifelse(0, unknown)) if reach else unknown
+        return ibis.coalesce(found.nullif(0), (everybody.recency <= known).ifelse(0, unknown)) if known else unknown
     width = int(name.split("_")[1]) if "_" in name else 1
-    return ibis.coalesce(found, 0) if reach >= width else unknown
+    return ibis.coalesce(found, 0) if known >= width else unknown

@@ -149,9 +149,9 @@ class Shop:
 
     @cached_property
     def events(self) -> Table:
-        """What known customers did besides ordering: customer (code), day, event."""
-        coded = self.tables["events"].join(self._customer_codes, "customer_id")
-        return self._keep("coded_events", coded.select("customer", "event", day=coded.occurred_at.date().epoch_days().cast("int32")))
+        """What known customers did besides ordering: customer, product (codes; null without one), day, event."""
+        coded = self.tables["events"].join(self._customer_codes, "customer_id").left_join(self.product_codes, "product_id")
+        return self._keep("coded_events", coded.select("customer", "product", "event", day=coded.occurred_at.date().epoch_days().cast("int32")))
 
     @cached_property
     def has_events(self) -> bool:

@@ -1,6 +1,6 @@
 """A shop becomes what was known of its customers, product sets and pairs just before a date."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from features.customers import customer_facts
 from features.dates import day_number, day_of
 from features.errors import DataError
-from features.events import event_facts
+from features.events import SET_EVENT_NAMES, SET_WINDOW, event_facts, known_days, set_event_facts
 from features.expressions import UNIT, before, decayed
 from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, history, members, set_facts, set_visits
 from features.products import ProductSet, membership
@@ -25,12 +25,32 @@ Codes = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
+class PairFacts:
+    """Facts of those pairs of which there are any: ``keys`` (sorted, set * customers + customer), ``values`` (float32, a row per key and a column
+    per name), and ``missing``, what each name is for all other pairs."""
+
+    keys: NDArray[np.int64]
+    values: NDArray[np.float32]
+    missing: Mapping[str, float]
+
+    def of(self, asked: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+        """An array per name, in the order of the keys that are asked about."""
+        place = np.minimum(np.searchsorted(self.keys, asked), max(len(self.keys) - 1, 0))
+        found = np.flatnonzero(self.keys[place] == asked) if len(self.keys) else np.empty(0, np.int64)
+        columns = {}
+        for number, (name, missing) in enumerate(self.missing.items()):
+            columns[name] = np.full(len(asked), missing, np.float32)
+            columns[name][found] = self.values[place[found], number]
+        return columns
+
+
+@dataclass(frozen=True, eq=False)
 class Pairs:
     """What is known of pairs of a snapshot's customers and ``sets``.
 
     Customers and sets are positions (0-based) in ``snapshot.customer_ids`` and ``sets``.
     ``keys`` (sorted, set * customers + customer) are the pairs with history, ``values`` (float32, a row per key) their ``HISTORY_FEATURES``;
-    ``set_facts`` is a frame with a row per set.
+    ``set_facts`` is a frame with a row per set; ``events`` are the ``SET_EVENT_FEATURES``, None for a shop without events.
     """
 
     snapshot: "Snapshot"
@@ -39,17 +59,19 @@ class Pairs:
     keys: NDArray[np.int64]
     values: NDArray[np.float32]
     set_facts: pd.DataFrame
+    events: PairFacts | None = None
 
     def history(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
         """``HISTORY_FEATURES`` of the given pairs, an array each in their order; counts are 0 and ages unknown where there is no history."""
-        asked = sets.astype(np.int64) * len(self.snapshot.customer_ids) + customers
-        place = np.minimum(np.searchsorted(self.keys, asked), max(len(self.keys) - 1, 0))
-        found = np.flatnonzero(self.keys[place] == asked) if len(self.keys) else np.empty(0, np.int64)
-        columns = {}
-        for number, feature in enumerate(HISTORY_FEATURES):
-            columns[feature.name] = np.full(len(asked), np.nan if feature.name in NO_HISTORY else 0, np.float32)
-            columns[feature.name][found] = self.values[place[found], number]
-        return columns
+        missing = {feature.name: np.nan if feature.name in NO_HISTORY else 0.0 for feature in HISTORY_FEATURES}
+        return PairFacts(self.keys, self.values, missing).of(self._keys(customers, sets))
+
+    def seen(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+        """``SET_EVENT_FEATURES`` of the given pairs, as ``history``; none for a shop without events."""
+        return {} if self.events is None else self.events.of(self._keys(customers, sets))
+
+    def _keys(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> NDArray[np.int64]:
+        return sets.astype(np.int64) * len(self.snapshot.customer_ids) + customers
 
     def with_history(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Customer and set positions of the pairs with history."""
@@ -95,8 +117,11 @@ class Snapshot:
             raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
         if not self.shop.has_events:
             return facts
-        people = self.shop.engine.create_table("people", facts[["customer", "recency"]], temp=True, overwrite=True)
-        return facts.join(event_facts(self.shop, people, self.day).to_pandas().drop(columns="customer"))
+        return facts.join(event_facts(self.shop, self.day, known=self._known_days).to_pandas().drop(columns="customer"))
+
+    @cached_property
+    def _known_days(self) -> int:
+        return known_days(self.shop, self.day)
 
     @cached_property
     def codes(self) -> Codes:
@@ -124,11 +149,22 @@ class Snapshot:
         listed = engine.create_table("set_members", members(self.shop, matrix), temp=True, overwrite=True)
         visits = engine.create_table("set_visits", set_visits(self.shop, listed, self.day), temp=True, overwrite=True)
         facts = set_facts(self.shop, listed, visits, self.day, horizon=self.horizon, sets=len(sets)).to_pandas().drop(columns="set")
-        past = history(self.shop, listed, visits, self.day, horizon=self.horizon).to_pyarrow()
-        positions = np.searchsorted(self.codes, past["customer"].to_numpy())
-        keys = past["set"].to_numpy().astype(np.int64) * len(self.codes) + positions
-        values = np.column_stack([past[feature.name].to_numpy().astype(np.float32) for feature in HISTORY_FEATURES])
-        return Pairs(self, tuple(sets), matrix, keys, values, facts[[feature.name for feature in SET_FEATURES]].astype(np.float32))
+        past = history(self.shop, listed, visits, self.day, horizon=self.horizon)
+        keys, values = self._keyed(past, [feature.name for feature in HISTORY_FEATURES])
+        of_sets = facts[[feature.name for feature in SET_FEATURES]].astype(np.float32)
+        return Pairs(self, tuple(sets), matrix, keys, values, of_sets, self._seen(listed) if self.shop.has_events else None)
+
+    def _seen(self, members: Table) -> PairFacts:
+        keys, values = self._keyed(set_event_facts(self.shop, members, self.day, known=self._known_days), SET_EVENT_NAMES)
+        none = 0.0 if self._known_days >= SET_WINDOW else np.nan
+        return PairFacts(keys, values, {name: np.nan if name.endswith("_recency") else none for name in SET_EVENT_NAMES})
+
+    def _keyed(self, facts: Table, names: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Facts of pairs (set, customer, ...) as keys of pairs and a float32 column per name."""
+        found = facts.to_pyarrow()
+        positions = np.searchsorted(self.codes, found["customer"].to_numpy())
+        keys = found["set"].to_numpy().astype(np.int64) * len(self.codes) + positions
+        return keys, np.column_stack([found[name].to_numpy().astype(np.float32) for name in names])
 
     def matrix(self, by: Literal["product", "category", "brand"] = "product", *, half_life: int | None = None) -> tuple[csr_matrix, pd.Index]:
         """Orders by customer and product / category path / brand: a csr_matrix (float32) customers x columns, and the names of the columns.

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from features.customers import CUSTOMER_FEATURES
-from features.events import EVENT_FEATURES
+from features.events import EVENT_FEATURES, SET_EVENT_FEATURES
 from features.expressions import Feature
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from models.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COLUMNS
@@ -15,7 +15,7 @@ What the models read. Everything is known before a date (`as_of`, exclusive), an
 days, money is in the currency of the shop; what is unknown is empty, not 0. Cancelled orders and returns are no purchases.
 
 The interest model reads a row per pair (customer, product set): {pairs} columns. The likelihood model reads a row per customer: {customers} columns.
-For a shop with events both read {events} more; a shop without gets none of these.
+For a shop with events they read {of_pairs} and {of_customers} more; a shop without gets none of these.
 Which group of features is worth what is in [evaluation](evaluation.md).
 """
 GROUPS = (
@@ -32,8 +32,10 @@ GROUPS = (
     ),
     ("The set", "From `features/pairs.py`; in the interest model their names begin with `of_set_`.", SET_FEATURES),
 )
-EVENTS = """From `features/events.py`, for a shop with events. What began before the events did is unknown, and all of it is when the shop had no
-event in the week before the date. Models learn one row in ten without these columns, so that they still answer when events stop or are missing."""
+EVENT_COUNTS = {"of_pairs": len(EVENT_FEATURES) + len(SET_EVENT_FEATURES), "of_customers": len(EVENT_FEATURES)}
+EVENTS = """From `features/events.py`, for a shop with events; those of the set are read by the interest model only. What began before the events
+did is unknown, and all of it is when the shop had no event in the week before the date. Models learn one row in ten without these columns, so that
+they still answer when events stop or are missing."""
 
 
 def page() -> str:
@@ -41,9 +43,9 @@ def page() -> str:
     own = f"From `features/customers.py`. Those with a dot are read by the interest model, too ({len(CUSTOMER_COLUMNS)})."
     marked = [Feature(f"{each.name}` ·" if each.name in CUSTOMER_COLUMNS else f"{each.name}`", each.meaning) for each in CUSTOMER_FEATURES]
     pairs = sum(len(group) for _, _, group in GROUPS) + len(CUSTOMER_COLUMNS)
-    parts = [HEAD.format(pairs=pairs, customers=len(CUSTOMER_FEATURES), events=len(EVENT_FEATURES))]
+    parts = [HEAD.format(pairs=pairs, customers=len(CUSTOMER_FEATURES), **EVENT_COUNTS)]
     parts += [_table(title, words, [Feature(f"{each.name}`", each.meaning) for each in group]) for title, words, group in GROUPS]
-    events = [Feature(f"{each.name}`", each.meaning) for each in EVENT_FEATURES]
+    events = [Feature(f"{each.name}`", each.meaning) for each in (*EVENT_FEATURES, *SET_EVENT_FEATURES)]
     return "\n".join([*parts, _table("The customer", own, marked), _table("What the customer did besides ordering", EVENTS, events)])
 
 

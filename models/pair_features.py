@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.events import EVENT_NAMES
+from features.events import EVENT_NAMES, SET_EVENT_NAMES
 from features.expressions import Feature
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from features.snapshot import Pairs
@@ -71,13 +71,15 @@ class PairColumns:
     def names(self) -> list[str]:
         """The columns in the order of ``of``."""
         history = [feature.name for feature in (*HISTORY_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES)]
-        return [*history, *self._people, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
+        seen = SET_EVENT_NAMES if self.pairs.events is not None else ()
+        return [*history, *seen, *self._people, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
 
     def of(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> pd.DataFrame:
         """The columns of the given pairs (positions of customers and sets, one per row): float32, unknown is NaN."""
         people = {name: values[customers] for name, values in self._people.items()}
         kinds = {name: values[sets] for name, values in self._kinds.items()}
         columns = self.pairs.history(customers, sets)
+        columns |= self.pairs.seen(customers, sets)
         columns |= _crossed(columns, people, kinds)
         columns |= self._affinities(customers, sets)
         columns |= people

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from features.events import EVENT_NAMES
+from features.events import EVENT_NAMES, SET_EVENT_NAMES
 
+NAMES = (*EVENT_NAMES, *SET_EVENT_NAMES)
 SHARE = 0.1
 """The share of rows that are learnt from as if nothing were known of events."""
 
@@ -16,7 +17,7 @@ def sometimes_unknown(columns: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
     So a model has an answer for a shop whose events have stopped, or that imported none this time, and takes no silence for a lack of interest.
     """
-    names = [name for name in EVENT_NAMES if name in columns]
+    names = [name for name in NAMES if name in columns]
     if not names:
         return columns
     seen = np.random.default_rng(seed).random(len(columns)) >= SHARE
@@ -25,5 +26,5 @@ def sometimes_unknown(columns: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
 def by_name(columns: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The named columns in that order; those of events that are not there are unknown. Raises KeyError for any other that is not there."""
-    absent = [name for name in names if name in EVENT_NAMES and name not in columns]
+    absent = [name for name in names if name in NAMES and name not in columns]
     return columns.assign(**dict.fromkeys(absent, np.float32(np.nan)))[list(names)]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from features.customers import CUSTOMER_FEATURES
-from features.events import EVENT_FEATURES, EVENT_NAMES
+from features.events import EVENT_FEATURES, EVENT_NAMES, SET_EVENT_FEATURES, SET_EVENT_NAMES
 from features.made_up import made_up_shop
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from features.products import Catalogue, ProductSet
@@ -62,7 +62,7 @@ def _without_later_events(tables: Tables) -> Tables:
 
 def _changed_later_events(tables: Tables) -> Tables:
     events, later = tables["events"].copy(), _later_events(tables)
-    for column in ("customer_id", "event"):
+    for column in ("customer_id", "event", "product_id"):
         events.loc[later, column] = events.loc[later, column].sample(frac=1, random_state=1).to_numpy()
     return tables | {"events": events}
 
@@ -134,12 +134,18 @@ def test_the_registries_name_every_column(known: dict[str, pd.DataFrame]) -> Non
     assert list(known["history"])[2:] == [feature.name for feature in HISTORY_FEATURES]
     assert list(known["sets"]) == [feature.name for feature in SET_FEATURES]
     listed = [feature.name for feature in (*HISTORY_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES)]
-    assert list(known["columns"]) == [*listed, *CUSTOMER_COLUMNS, *EVENT_NAMES, *(f"of_set_{feature.name}" for feature in SET_FEATURES)]
+    assert list(known["columns"]) == [
+        *listed,
+        *SET_EVENT_NAMES,
+        *CUSTOMER_COLUMNS,
+        *EVENT_NAMES,
+        *(f"of_set_{feature.name}" for feature in SET_FEATURES),
+    ]
 
 
 @pytest.mark.parametrize(
     "feature",
-    [*CUSTOMER_FEATURES, *EVENT_FEATURES, *HISTORY_FEATURES, *SET_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES],
+    [*CUSTOMER_FEATURES, *EVENT_FEATURES, *SET_EVENT_FEATURES, *HISTORY_FEATURES, *SET_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES],
     ids=lambda each: each.name,
 )
 def test_every_feature_has_a_meaning(feature: object) -> None:

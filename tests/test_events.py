@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.events import EVENT_NAMES
+from features.events import EVENT_NAMES, SET_EVENT_NAMES
 from features.made_up import END, made_up_shop
+from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
@@ -37,6 +38,11 @@ EVENTS = [
 ]
 
 
+SHELF = {"2025-03-02 10:00": "t1", "2025-03-03 10:00": "t2", "2025-03-03 11:00": "t1", "2025-05-28 09:00": "t2", "2025-05-31 23:59": "b1"}
+"""What was looked at or put into the cart."""
+SETS = [ProductSet.of("tents", ["t1", "t2"]), ProductSet.of("boots", ["b1"])]
+
+
 def shop_of(events: list[tuple[str, str | None, str]]) -> Shop:
     orders = pd.DataFrame(ORDERS, columns=["order_id", "customer_id", "ordered_at"])
     rows = pd.DataFrame(events, columns=["occurred_at", "customer_id", "event"])
@@ -44,7 +50,8 @@ def shop_of(events: list[tuple[str, str | None, str]]) -> Shop:
         {
             "orders": orders.assign(ordered_at=pd.to_datetime(orders["ordered_at"]), status="completed", revenue=10.0),
             "customers": pd.DataFrame({"customer_id": ["ann", "bob", "cid", "dot"]}),
-            "events": rows.assign(occurred_at=pd.to_datetime(rows["occurred_at"])),
+            "products": pd.DataFrame({"product_id": ["b1", "t1", "t2"]}),
+            "events": rows.assign(occurred_at=pd.to_datetime(rows["occurred_at"]), product_id=rows["occurred_at"].map(SHELF)),
         }
     )
 
@@ -74,6 +81,26 @@ def test_events_are_counted_by_days(feature: str, ann: float, bob: float, cid: f
 
 
 @pytest.mark.parametrize(
+    ("as_of", "tents", "boots", "none"),
+    [
+        (AS_OF, [0, 1, 4], [1, 0, 1], [0, 0, np.nan]),
+        (date(2025, 5, 31), [0, 1, 3], [0, 0, np.nan], [0, 0, np.nan]),
+        (date(2025, 3, 4), [2, 0, 1], [0, 0, np.nan], [0, 0, np.nan]),
+        (date(2025, 3, 2), [np.nan] * 3, [np.nan] * 3, [np.nan] * 3),
+        (date(2025, 4, 4), [np.nan] * 3, [np.nan] * 3, [np.nan] * 3),
+    ],
+    ids=["the day after", "a day before", "two days of tents", "stopped in February", "stopped in March"],
+)
+def test_events_about_a_set(as_of: date, tents: list[float], boots: list[float], none: list[float]) -> None:
+    """ann's with tents and boots, then cid's, who never looked at a product that is known."""
+    snapshot = Snapshot(shop_of(EVENTS), as_of)
+    ann, cid = (list(snapshot.customer_ids).index(name) for name in ("ann", "cid"))
+    seen = snapshot.pairs(SETS).seen(np.array([ann, ann, cid]), np.array([0, 1, 0]))
+    assert list(seen) == list(SET_EVENT_NAMES)
+    np.testing.assert_array_equal(np.column_stack(list(seen.values())), [tents, boots, none])
+
+
+@pytest.mark.parametrize(
     ("as_of", "known"),
     [
         (date(2025, 2, 1), []),
@@ -91,7 +118,9 @@ def test_before_events_begin_and_after_they_stop_nothing_is_known(as_of: date, k
 
 @pytest.mark.parametrize("events", [[], [("2025-05-30 09:00", None, "viewed")]], ids=["none", "of nobody known"])
 def test_a_shop_without_events_has_none_of_the_columns(events: list[tuple[str, str | None, str]]) -> None:
-    assert not set(EVENT_NAMES) & set(Snapshot(shop_of(events), AS_OF).customers())
+    snapshot = Snapshot(shop_of(events), AS_OF)
+    assert not set(EVENT_NAMES) & set(snapshot.customers())
+    assert snapshot.pairs(SETS).seen(np.array([0]), np.array([0])) == {}
 
 
 def test_only_columns_of_events_may_be_missing() -> None:

@@ -25,7 +25,7 @@ KEPT = {
     "products": ("product_id", "title", "brand", "category", "price", "created_at", "tags"),
     "orders": ("order_id", "customer_id", "ordered_at", "revenue", "discount", "status"),
     "order_lines": ("order_id", "line_no", "product_id", "quantity", "price", "list_price", "discount"),
-    "events": ("occurred_at", "customer_id", "event"),
+    "events": ("occurred_at", "customer_id", "event", "product_id"),
 }
 """The columns that a stored snapshot keeps: pseudonyms, orders, products, events; no name, address or consent, no column that only one shop has."""
 
@@ -42,7 +42,7 @@ def store_snapshot(snapshot: Snapshot, folder: Path) -> None:
         "products": given["products"].order_by("product_id"),
         "orders": orders.order_by("order_id"),
         "order_lines": given["order_lines"].semi_join(orders, "order_id").order_by("order_id", "line_no"),
-        "events": events.semi_join(orders, "customer_id").order_by("occurred_at", "customer_id", "event"),
+        "events": events.semi_join(orders, "customer_id").order_by("occurred_at", "customer_id", "event", "product_id"),
     }
     for name, table in known.items():
         snapshot.shop.engine.to_parquet(_kept(name, table), tables / f"{name}.parquet", compression="zstd")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,13 @@ import pytest
 
 from features.events import EVENT_NAMES, SET_EVENT_NAMES
 from features.made_up import END, made_up_shop
-from features.products import ProductSet
+from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
+from models.bundle import Bundle
 from models.likelihood import Likelihood, LikelihoodConfig
+from models.training_sets import main_sets
 from models.unknown import by_name
 
 AS_OF = date(2025, 6, 1)
@@ -152,3 +155,16 @@ def test_events_tell_who_orders_and_are_not_needed(made: tuple[Shop, Shop]) -> N
     assert auc(knowing, bare) == pytest.approx(auc(plain, bare), abs=0.005)
     assert auc(plain, asked) == auc(plain, bare)
     assert knowing.predict(bare).sum().item() == pytest.approx(plain.predict(bare).sum().item(), rel=0.25)
+
+
+def test_a_bundle_answers_without_the_events_that_it_learnt_from(trained_shop: Path) -> None:
+    """All models of a bundle, asked of the same orders once the events are gone; nobody is unknown, and totals stay near."""
+    shop, bundle = Shop.open(trained_shop), Bundle.load(next((trained_shop / "bundles").iterdir()))
+    bare = Shop.of({name: table.to_pandas() for name, table in shop.tables.items() if name != "events"})
+    snapshots = [Snapshot(each, bundle.as_of) for each in (shop, bare)]
+    sets = main_sets(snapshots[0], Catalogue.of(shop), limit=20)
+    answers = [(bundle.interest(each, sets), bundle.customers(each).to_numpy()) for each in snapshots]
+    for knowing, without in zip(*answers, strict=True):
+        assert np.isfinite(without).all() and (without > 0).all()
+        assert not np.array_equal(knowing, without)
+        assert without.sum() == pytest.approx(knowing.sum(), rel=0.5)

@@ -8,6 +8,7 @@ from features.shop import MONEY, PIECES, Shop
 
 CUSTOMER_FEATURES = (
     Feature("frequency", "orders before the date"),
+    Feature("order_days", "days with an order before the date"),
     Feature("recency", "days since the last order"),
     Feature("age", "days since the first order"),
     Feature("active_days", "days from the first order to the last"),
@@ -44,6 +45,7 @@ def customer_facts(shop: Shop, day: int, *, horizon: int) -> Table:
     orders = before(shop.orders, day)
     of_orders = orders.group_by("customer").agg(
         frequency=orders.count(),
+        order_days=orders.day.nunique(),
         last=orders.ago.min(),
         first=orders.ago.max(),
         all_spent=orders.revenue.sum(),
@@ -62,6 +64,7 @@ def customer_facts(shop: Shop, day: int, *, horizon: int) -> Table:
     return joined.order_by("customer").select(
         "customer",
         "frequency",
+        "order_days",
         recency=joined.last,
         age=joined.first,
         active_days=joined.first - joined.last,

@@ -14,7 +14,7 @@ Values = NDArray[np.float64]
 GAPS = 10
 """Of every customer so many gaps are looked at, the latest: a rhythm may change."""
 FEWEST = 20
-"""Where fewer are still waiting, a curve is chance and ends."""
+"""Where fewer are still waiting, and fewer than one in so many, a curve is chance and ends."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class OrderDays:
 def ended_by(times: ArrayLike, ended: ArrayLike) -> tuple[Values, Values]:
     """When waits end, and the share of all waits that have ended by then, at most 1; a wait that is still open counts until the time given for it.
 
-    The curve stops where fewer than ``FEWEST`` still wait, if so many ever waited. Source: Kaplan and Meier 1958.
+    After the first end the curve stops where fewer than ``FEWEST``, and fewer than a twentieth of all, still wait. Source: Kaplan and Meier 1958.
 
     >>> moments, share = ended_by([1, 2, 2, 3], [True, True, False, True])
     >>> moments.tolist(), share.round(6).tolist()
@@ -99,8 +99,8 @@ def ended_by(times: ArrayLike, ended: ArrayLike) -> tuple[Values, Values]:
     waiting = np.bincount(place, minlength=len(moments))[::-1].cumsum()[::-1]
     ends = np.bincount(place, weights=happened, minlength=len(moments))
     share = 1 - np.cumprod(1 - ends / np.maximum(waiting, 1))
-    shown = (ends > 0) & ((waiting >= FEWEST) | (len(values) < FEWEST))
-    shown |= (ends > 0) & (np.cumsum(ends > 0) == 1)
+    shown = (ends > 0) & (waiting >= min(FEWEST, len(values) / FEWEST))
+    shown[np.flatnonzero(ends)[:1]] = True
     return moments[shown], share[shown]
 
 

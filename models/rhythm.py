@@ -84,7 +84,7 @@ class Rhythm:
         """Learn from any buyers' order days."""
         sample = days.sample(_ROWS)
         lengths, ended = sample.gaps_after()
-        number = _class_of(sample.number)
+        number = class_of(sample.number)
         reach = _reach(days)
         usual = _usual(lengths, ended, number, reach=reach)
         within, between = _spreads(sample.gaps_before(sample.ends))
@@ -118,7 +118,7 @@ class Rhythm:
         now = (np.log(np.maximum(silence, 1) - 0.5) - habit.usual) / habit.spread
         found = np.empty((len(INTERVAL), len(now)))
         for each, curve in enumerate(self.curves):
-            rows = np.flatnonzero(_class_of(number) == each)
+            rows = np.flatnonzero(class_of(number) == each)
             found[:, rows] = _later(curve, now[rows])
         days = np.rint(np.exp(np.minimum(habit.usual + habit.spread * found, 20.0)))
         low, median, high = np.clip(days, silence, silence + LATEST)
@@ -130,7 +130,7 @@ class Rhythm:
         days, ids = _customers(snapshot)
         number, last = days.number[days.ends], days.day[days.ends]
         silence = snapshot.day - last
-        habit = self.habit(days.gaps_before(days.ends), np.log(self.usual[_class_of(number)]))
+        habit = self.habit(days.gaps_before(days.ends), np.log(self.usual[class_of(number)]))
         low, median, high = self.next_gap(habit, number, silence)
         rhythm = np.exp(habit.usual)
         limits = Limits.of(rhythm)
@@ -190,7 +190,12 @@ def _customers(snapshot: Snapshot) -> tuple[OrderDays, NDArray[np.object_]]:
     return days, snapshot.shop.customer_ids[keys["customer"]]
 
 
-def _class_of(number: Counts) -> Counts:
+def class_of(number: Counts) -> Counts:
+    """The class of orders (``CLASSES``) of somebody with so many.
+
+    >>> class_of(np.array([1, 2, 3, 4, 5, 200])).tolist()
+    [0, 1, 2, 2, 3, 4]
+    """
     return np.searchsorted(CLASSES, number)
 
 

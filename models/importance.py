@@ -16,9 +16,9 @@ TOP = {"revenue": 0.9, "order_value": 0.9, "orders": 0.75}
 LIMIT_OF = {VIP: "revenue", EXCLUSIVE: "order_value", FREQUENT: "orders"}
 GROUPS = (
     Feature(ONE_TIME, "exactly one order so far"),
-    Feature(VIP, f"predicted revenue in the top {1 - TOP['revenue']:.0%} of those with more than one order"),
-    Feature(EXCLUSIVE, f"not VIP, and predicted revenue per order in the top {1 - TOP['order_value']:.0%}: seldom, but dear"),
-    Feature(FREQUENT, f"neither of these, and predicted orders in the top {1 - TOP['orders']:.0%}: often, but cheap"),
+    Feature(VIP, f"predicted revenue in the top {100 - 100 * TOP['revenue']:.0f} % of those with more than one order"),
+    Feature(EXCLUSIVE, f"not VIP, and predicted revenue per order in the top {100 - 100 * TOP['order_value']:.0f} %: seldom, but dear"),
+    Feature(FREQUENT, f"neither of these, and predicted orders in the top {100 - 100 * TOP['orders']:.0f} %: often, but cheap"),
     Feature(LOYAL, "all others with more than one order"),
 )
 """Every group with its written definition; who fits several belongs to the first."""

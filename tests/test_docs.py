@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from features.config import Config, template
-from models import features_page
+from models import customers_page, features_page
 from serving.ranks import INTEREST_COLUMNS
 from serving.scores import score
 from whobuys.cli import app
@@ -138,3 +138,8 @@ def test_the_output_in_the_readme_is_real(tmp_path: Path) -> None:
 def test_every_feature_is_on_its_page() -> None:
     """Mend it with: python -m models.features_page > docs/features.md"""
     assert features_page.page() == (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+
+
+def test_every_definition_of_customers_is_on_their_page() -> None:
+    """Mend it with: python -m models.customers_page > docs/customers.md"""
+    assert customers_page.page() == (ROOT / "docs" / "customers.md").read_text(encoding="utf-8")

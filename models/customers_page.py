@@ -42,7 +42,8 @@ how long this customer has been silent; the longer the silence, the longer the w
 *Whether* an order comes is another question: the likelihood answers it.
 
 "Vitamin D every two months": the same per customer and product set (`rhythm_days`, `due`, `low`, `high`), for those with at least {FEWEST_DAYS}
-order days from the set whose gaps vary by at most {MOST_VARIATION:g} of their mean (standard deviation).
+order days from the set whose gaps vary by at most {MOST_VARIATION:g} of their mean (standard deviation), until they are lost to the set by the
+limits below.
 """
 LIFECYCLE = """The stage of life is relative to the customer's own rhythm. The days on which the next stages begin are columns (`slipping_from`,
 `lost_from`); they stay until the next order. Who orders every three months is slipping away four months after the last order; who orders every year

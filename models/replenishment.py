@@ -11,6 +11,7 @@ from features.pairs import members
 from features.products import Catalogue, ProductSet, membership
 from features.snapshot import Snapshot
 from models.gaps import OrderDays, Values
+from models.lifecycle import Limits
 from models.rhythm import Rhythm, class_of, date_of
 
 FEWEST_DAYS = 3
@@ -26,9 +27,11 @@ def replenishment(snapshot: Snapshot, sets: Sequence[ProductSet] | None = None) 
     """Who buys regularly from what, and when the next purchase is due: ``COLUMNS``, sorted by customer and set.
 
     A row per customer and product set with at least ``FEWEST_DAYS`` order days from the set before the snapshot's date whose gaps (the last ten)
-    vary by at most ``MOST_VARIATION``. ``rhythm_days``, ``due`` and the interval ``low`` to ``high`` (8 of 10 cases, never before ``as_of``) come
-    about as for orders in ``models.rhythm``; like a pair are all other pairs, above all those of the same set. ``sets`` are by default the
-    categories of the products, as deep as they go. Without sets or regular pairs the table is empty.
+    vary by at most ``MOST_VARIATION``; who is lost to the set by the limits of ``models.lifecycle`` has no row.
+
+    ``rhythm_days``, ``due`` and the interval ``low`` to ``high`` (8 of 10 cases, never before ``as_of``) come about as for orders in
+    ``models.rhythm``; like a pair are all other pairs, above all those of the same set. ``sets`` are by default the categories of the products, as
+    deep as they go. Without sets or regular pairs the table is empty.
     """
     asked = _categories(snapshot) if sets is None else tuple(sets)
     if not asked:
@@ -39,7 +42,9 @@ def replenishment(snapshot: Snapshot, sets: Sequence[ProductSet] | None = None) 
     if not len(days.day):
         return _table(snapshot, asked, np.zeros((0, 2), np.int64), np.zeros((4, 0)))
     regular = _regular(days)
-    return _table(snapshot, asked, np.column_stack([keys["customer"], keys["set"]])[regular], _due(days, keys["set"], regular))
+    due = _due(days, keys["set"], regular)
+    still = days.until - days.day[days.ends[regular]] < Limits.of(due[0]).lost
+    return _table(snapshot, asked, np.column_stack([keys["customer"], keys["set"]])[regular[still]], due[:, still])
 
 
 def _categories(snapshot: Snapshot) -> tuple[ProductSet, ...]:

@@ -43,7 +43,7 @@ def test_vitamins_every_two_months() -> None:
 
 @pytest.mark.parametrize(
     "agos, regular",
-    [([10, 70], False), ([10, 70, 130], True), ([10, 20, 130], False), ([10, 10, 70], False), ([400, 460, 520, 580], True), ([-1, 10, 70], False)],
+    [([10, 70], False), ([10, 70, 130], True), ([10, 20, 130], False), ([10, 10, 70], False), ([400, 460, 520, 580], False), ([-1, 10, 70], False)],
     ids=["two days", "three days", "irregular", "twice on a day", "long ago", "later"],
 )
 def test_what_makes_a_rhythm(agos: list[int], regular: bool) -> None:
@@ -65,6 +65,13 @@ def test_nothing_regular_is_an_empty_table(sets: list[ProductSet] | None) -> Non
     found = replenishment(Snapshot(shop_of({("ann", "d"): [10]}), AS_OF), sets)
     assert list(found) == list(COLUMNS)
     assert found.empty
+
+
+def test_a_shop_with_one_product() -> None:
+    shop = shop_of({(f"c{number}", "a"): [number % 29 + 30 * order for order in range(1, 5)] for number in range(50)})
+    found = replenishment(Snapshot(shop, AS_OF))
+    assert len(found) == 50
+    assert found["rhythm_days"].between(27, 33).all()
 
 
 def test_planted_replenishment_is_found() -> None:

@@ -150,7 +150,7 @@ class Shop:
     @cached_property
     def events(self) -> Table:
         """What known customers did besides ordering: customer, product (codes; null without one), day, event."""
-        coded = self.tables["events"].join(self._customer_codes, "customer_id").left_join(self.product_codes, "product_id")
+        coded = self.tables["events"].join(self.customer_codes, "customer_id").left_join(self.product_codes, "product_id")
         return self._keep("coded_events", coded.select("customer", "product", "event", day=coded.occurred_at.date().epoch_days().cast("int32")))
 
     @cached_property
@@ -188,14 +188,20 @@ class Shop:
         return self.engine.create_table("product_codes", codes, temp=True)
 
     @cached_property
-    def _customer_codes(self) -> Table:
+    def customer_codes(self) -> Table:
+        """Customer ids and their codes: customer_id, customer."""
         codes = pa.table({"customer_id": pa.array(self.customer_ids, pa.string()), "customer": np.arange(len(self.customer_ids), dtype=np.int32)})
         return self.engine.create_table("customer_codes", codes, temp=True)
 
     @cached_property
+    def order_codes(self) -> Table:
+        """Order ids and their codes: order_id, order."""
+        return self._coded_orders.select("order_id", "order")
+
+    @cached_property
     def _coded_orders(self) -> Table:
         orders = self.tables["orders"]
-        coded = orders.left_join(self._customer_codes, "customer_id")
+        coded = orders.left_join(self.customer_codes, "customer_id")
         return self._keep(
             "coded_orders",
             coded.select(

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from features.behaviour import BEHAVIOUR, SIGN_UPS
 from features.customers import CUSTOMER_FEATURES
 from features.events import EVENT_FEATURES, SET_EVENT_FEATURES
 from features.expressions import Feature
@@ -11,8 +12,8 @@ from models.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COL
 
 HEAD = """# The features
 
-What the models read. Everything is known before a date (`as_of`, exclusive), and nothing that comes later changes a byte of it. Days are calendar
-days, money is in the currency of the shop; what is unknown is empty, not 0. Cancelled orders and returns are no purchases.
+What the models read, and how customers behave. Everything is known before a date (`as_of`, exclusive), and nothing that comes later changes a byte
+of it. Days are calendar days, money is in the currency of the shop; what is unknown is empty, not 0. Cancelled orders and returns are no purchases.
 
 The interest model reads a row per pair (customer, product set): {pairs} columns. The likelihood model reads a row per customer: {customers} columns.
 For a shop with events they read {of_pairs} and {of_customers} more; a shop without gets none of these.
@@ -37,6 +38,13 @@ EVENTS = """From `features/events.py`, for a shop with events; those of the set 
 did is unknown, and all of it is when the shop had no event in the week before the date. Models learn one row in ten without these columns, so that
 they still answer when events stop or are missing."""
 
+BEHAVIOURS = """From `features/behaviour`: how every customer with an order buys, for audiences and reports; the models do not read it. Columns that
+begin with `is_` or `has_` are yes, no or unknown. What the shop's data do not tell is empty: discounts of a shop that gives none, gifts of one that
+marks none, high seasons in a shop's first year. That a gift was sent to another name or address is known where an export says both where an order
+went and who paid, such as `Shipping Name` and `Billing Name`. `repeat_odds` tells which kinds of new customers come back."""
+WAITING = """Of customers without an order whose sign-up is known (`sign_ups`). How likely their first order is, by the days since the sign-up, is
+learnt from the shop's earlier sign-ups (`sign_up_curve`, `sign_up_likelihood`)."""
+
 
 def page() -> str:
     """The page as Markdown."""
@@ -46,7 +54,9 @@ def page() -> str:
     parts = [HEAD.format(pairs=pairs, customers=len(CUSTOMER_FEATURES), **EVENT_COUNTS)]
     parts += [_table(title, words, [Feature(f"{each.name}`", each.meaning) for each in group]) for title, words, group in GROUPS]
     events = [Feature(f"{each.name}`", each.meaning) for each in (*EVENT_FEATURES, *SET_EVENT_FEATURES)]
-    return "\n".join([*parts, _table("The customer", own, marked), _table("What the customer did besides ordering", EVENTS, events)])
+    behaviours, waiting = ([Feature(f"{each.name}`", each.meaning) for each in group] for group in (BEHAVIOUR, SIGN_UPS))
+    parts += [_table("The customer", own, marked), _table("What the customer did besides ordering", EVENTS, events)]
+    return "\n".join([*parts, _table("Behaviour", BEHAVIOURS, behaviours), _table("Sign-ups", WAITING, waiting)])
 
 
 def _table(title: str, words: str, features: Sequence[Feature]) -> str:

@@ -1,0 +1,167 @@
+"""Orders and lines become how customers buy: how often, at a discount or not, how dear, how much at once, and what they send back."""
+
+import ibis
+from ibis.expr.types import Table
+
+from features.expressions import UNIT, Feature, before
+from features.shop import MONEY, PIECES, Shop
+from features.snapshot import Snapshot
+
+BUYING = (
+    Feature("orders_per_year", "orders over the years since the first one; less than 180 days count as 180"),
+    Feature(
+        "frequency_trend",
+        "repeat orders in the later half of the time since the first order over those in the earlier half, one added to both: above 1 orders more "
+        "often than before; unknown without a repeat order, or with a first order less than 60 days ago",
+    ),
+    Feature("full_price_share", "share of product lines bought without any discount; unknown for a shop without discounts"),
+    Feature(
+        "discount_sensitivity",
+        "share of the orders' value bought at a discount over that of all orders of the same weeks, drawn toward 1 as if by two further orders: "
+        "above 1 buys what is cheap; unknown for a shop without discounts",
+    ),
+    Feature(
+        "price_level",
+        "how dear the bought products are within their categories: mean of the log unit prices above the category's mean, in standard deviations, "
+        "drawn toward 0 as if by two further lines; unknown without prices",
+    ),
+    Feature("price_quintile", "price level from 1 (the cheapest fifth of the customers) to 5, equal for equal price levels"),
+    Feature("basket_products", "different products per order; unknown where orders have no lines"),
+    Feature("basket_value", "value of the bought lines per order, before returns; the revenue where orders have no lines"),
+    Feature("return_rate", "value of what was sent back over value bought, at most 1; unknown for a shop without returns"),
+)
+YOUNG = 180
+"""An age below this counts as this for orders a year: two orders in one week are not a hundred a year."""
+TREND_AGE = 60
+WEIGHT = 2
+"""How many orders, or lines, of the average customer are added to a customer's own."""
+
+
+def pace(snapshot: Snapshot) -> Table:
+    """One row per customer: ``orders_per_year`` and ``frequency_trend``."""
+    orders = before(snapshot.shop.orders, snapshot.day)
+    own = orders.mutate(age=orders.ago.max().over(group_by=orders.customer))
+    repeat, late = own.ago < own.age, own.ago * 2 <= own.age
+    counts = own.group_by("customer").agg(
+        orders=own.count(),
+        age=own.age.max(),
+        later=(repeat & late).cast("int64").sum(),
+        earlier=(repeat & ~late).cast("int64").sum(),
+    )
+    tells = (counts.age >= TREND_AGE) & (counts.later + counts.earlier > 0)
+    return counts.select(
+        "customer",
+        orders_per_year=counts.orders * 365.0 / ibis.greatest(counts.age, YOUNG),
+        frequency_trend=tells.ifelse((counts.later + 1.0) / (counts.earlier + 1.0), ibis.null("float64")),
+    )
+
+
+def cheapness(snapshot: Snapshot) -> Table:
+    """One row per customer: ``full_price_share`` and ``discount_sensitivity``."""
+    each = _discounted(snapshot.shop, snapshot.day)
+    usual = (each.cut.sum() / each.count()).over(group_by=each.week)
+    joined = each.mutate(usual=usual.round().cast("int64"))
+    own = joined.group_by("customer").agg(
+        lines=joined.lines.sum(), cut_lines=joined.cut_lines.sum(), cut=joined.cut.sum(), usual=joined.usual.sum(), orders=joined.count()
+    )
+    own = own.mutate(all_cut=own.cut.sum().over(), all_orders=own.orders.sum().over())
+    more = own.all_cut * float(WEIGHT) / own.all_orders
+    tells = own.all_cut > 0
+    return own.select(
+        "customer",
+        full_price_share=tells.ifelse(1 - own.cut_lines / own.lines, ibis.null("float64")),
+        discount_sensitivity=tells.ifelse((own.cut + more) / (own.usual + more), ibis.null("float64")),
+    )
+
+
+def _discounted(shop: Shop, day: int) -> Table:
+    """Every order with its ``lines``, its ``cut_lines`` (at a discount) and the share of its value at a discount (``cut``, in UNITs).
+
+    A discount on the whole order counts for all of its lines, unless it is told by the lines' own prices.
+    """
+    orders, found = before(shop.orders, day), _of_lines(shop, day)
+    joined = orders.left_join(found, "order")
+    own = ibis.coalesce(joined.own_cuts, 0)
+    whole = (own == 0) & (joined.discount > 0)
+    cut_lines = whole.ifelse(joined.lines, own)
+    by_value = (ibis.coalesce(joined.cut_amount, 0) / joined.amount.nullif(0) * UNIT).round().cast("int64")
+    by_count = (cut_lines / joined.lines * UNIT).round().cast("int64")
+    return joined.select(
+        "customer",
+        "lines",
+        week=(joined.day + 3) // 7,
+        cut_lines=cut_lines,
+        cut=whole.ifelse(UNIT, ibis.coalesce(by_value, by_count)),
+    )
+
+
+def _of_lines(shop: Shop, day: int) -> Table:
+    """Every order with lines: ``products``, ``amount``, how many lines cost less than their list price (``own_cuts``), and their ``cut_amount``."""
+    lines = before(shop.lines, day)
+    less = ibis.coalesce(lines.list_amount > lines.amount, False)
+    return lines.group_by("order").agg(
+        products=lines.count(),
+        amount=lines.amount.sum(),
+        own_cuts=less.cast("int64").sum(),
+        cut_amount=(less.cast("int64") * lines.amount).sum(),
+    )
+
+
+def prices(snapshot: Snapshot) -> Table:
+    """One row per customer with a priced line: ``price_level`` and ``price_quintile``."""
+    off = _off_category(snapshot.shop, snapshot.day)
+    every = off.mutate(spread=((off.off * off.off).sum().over() / off.count().over()).sqrt())
+    known = every.filter(every.customer.notnull())
+    own = known.group_by("customer").agg(off=known.off.sum(), lines=known.count(), spread=known.spread.max())
+    level = own.select("customer", price_level=own.off / (own.lines + float(WEIGHT)) / own.spread.nullif(0))
+    placed = level.filter(level.price_level.notnull())
+    # as many are cheaper, of all: equal price levels are in one fifth, that of the first of them
+    fifth = ibis.rank().over(order_by=placed.price_level) * 5 // placed.count().over() + 1
+    return placed.select("customer", "price_level", price_quintile=fifth)
+
+
+def _off_category(shop: Shop, day: int) -> Table:
+    """The log list price of each line's unit above the mean of its narrowest category (``off``, in 1/UNIT); products without one are together."""
+    lines, products = before(shop.lines, day), shop.tables["products"]
+    category = products.join(shop.product_codes, "product_id").select("product", category=ibis.coalesce(products.category, ""))
+    priced = lines.filter(lines.list_amount > 0, lines.pieces > 0).join(category, "product")
+    logs = priced.select(
+        "customer", "category", log=((priced.list_amount.cast("float64") * PIECES / MONEY / priced.pieces).ln() * UNIT).round().cast("int64")
+    )
+    mean = (logs.log.sum() / logs.count()).over(group_by=logs.category)
+    return logs.select("customer", off=logs.log - mean.round().cast("int64"))
+
+
+def baskets(snapshot: Snapshot) -> Table:
+    """One row per customer: ``basket_products``, ``basket_value`` and ``return_rate``."""
+    shop, day = snapshot.shop, snapshot.day
+    joined = before(shop.orders, day).left_join(_of_lines(shop, day), "order")
+    value = ibis.greatest(ibis.coalesce(joined.amount, joined.revenue), 0)
+    refunded = (joined.revenue <= 0) & (value > 0)
+    own = joined.group_by("customer").agg(
+        orders=joined.count(),
+        listed=joined.products.count(),
+        products=joined.products.sum(),
+        value=value.sum(),
+        refunded=refunded.ifelse(value, 0).sum(),
+    )
+    with_returns = own.left_join(_sent_back(shop, day), "customer").drop("customer_right")
+    back = with_returns.refunded + ibis.coalesce(with_returns.back, 0)
+    return with_returns.select(
+        "customer",
+        basket_products=with_returns.products / with_returns.listed.nullif(0),
+        basket_value=with_returns.value / MONEY / with_returns.orders,
+        return_rate=(back.sum().over() > 0).ifelse(ibis.least(back / with_returns.value.nullif(0), 1.0), ibis.null("float64")),
+    )
+
+
+def _sent_back(shop: Shop, day: int) -> Table:
+    """What each customer sent back (``back``, in 1/MONEY): returns that are orders of their own, and negative lines within purchases."""
+    returns = before(shop.returns, day)
+    lines = shop.tables["order_lines"]
+    negative = lines.filter(lines.quantity < 0, lines.price > 0).join(shop.order_codes, "order_id")
+    within = negative.join(before(shop.orders, day), "order")
+    both = returns.select("customer", back=-returns.revenue).union(
+        within.select("customer", back=(-within.quantity * within.price * MONEY).round().cast("int64"))
+    )
+    return both.group_by("customer").agg(back=both.back.sum())

@@ -167,6 +167,27 @@ class ScoreSection(_Section):
     )
 
 
+class CustomersSection(_Section):
+    """What is predicted of every customer beside interests."""
+
+    horizons: tuple[Annotated[int, Field(ge=1, le=1095)], ...] = Field(
+        default=(30, 60, 90, 180, 365),
+        min_length=1,
+        max_length=12,
+        description="Days ahead for which likelihood, orders and revenue are predicted. One that is longer than the history is extrapolated.",
+    )
+    lifetime_days: int = Field(default=730, ge=30, le=3650, description="Days ahead that the lifetime value adds up.")
+    discount_rate: float = Field(default=0.1, ge=0, le=1, description="What money is worth less a year later, for the lifetime value: 0.1 is 10 %.")
+    margin: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the revenue that is left when goods are paid, for the lifetime value. 1: it is revenue."
+    )
+
+    @field_validator("horizons")
+    @classmethod
+    def _in_order(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(value)))
+
+
 class Config(_Section):
     """All of whobuys.toml; every key has a default."""
 
@@ -175,6 +196,7 @@ class Config(_Section):
     train: TrainSection = TrainSection()
     model: ModelSection = ModelSection()
     score: ScoreSection = ScoreSection()
+    customers: CustomersSection = CustomersSection()
 
 
 SECTIONS: dict[str, type[_Section]] = {
@@ -183,6 +205,7 @@ SECTIONS: dict[str, type[_Section]] = {
     "train": TrainSection,
     "model": ModelSection,
     "score": ScoreSection,
+    "customers": CustomersSection,
 }
 
 

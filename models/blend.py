@@ -73,6 +73,14 @@ class Blend:
         trees = np.asarray(self.booster.predict(rows.to_numpy(np.float32), raw_score=True, num_threads=self.threads))
         return np.asarray((trees + self.logistic.log_odds(rows)) / 2, np.float32)
 
+    def contributions(self, columns: pd.DataFrame) -> Floats:
+        """How far each column moves the log-odds of each row from those of the mean row: rows x columns, in the order of the trees' columns."""
+        names = self.booster.feature_name()
+        rows = by_name(columns, names).to_numpy(np.float32)
+        trees = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=self.threads), np.float32)[:, :-1]
+        regression = self.logistic.contributions(by_name(columns, self.logistic.columns))[names]
+        return np.asarray((trees + regression.to_numpy(np.float32)) / 2, np.float32)
+
     def save(self, folder: Path) -> None:
         """Write LightGBM's text model and JSON into a folder."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from models.base import Floats
 from models.interest import Interest
 from models.intervals import Spread
 from models.likelihood import Likelihood
+from models.outlook import Outlook
 from models.volume import Volume
 
 ORIGINS = "origins"
@@ -28,7 +29,8 @@ FORMAT = 4
 class Bundle:
     """The models of one training, which knew everything before ``as_of`` and nothing after.
 
-    ``pair_model`` is None for a shop without order lines, ``volume_model`` in a bundle of an older whobuys.
+    ``pair_model`` is None for a shop without order lines; it, ``customer_model`` and ``volume_model`` (of the horizon) are None for a shop too young
+    or too small to learn from. ``outlook_model`` (all horizons, value) answers then; a fit that is only compared with what came has none.
     ``facts`` are settings, measures and versions, for people and for tracking.
     """
 
@@ -36,8 +38,9 @@ class Bundle:
     as_of: date
     horizon: int
     pair_model: Interest | None
-    customer_model: Likelihood
+    customer_model: Likelihood | None
     volume_model: Volume | None = None
+    outlook_model: Outlook | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -73,11 +76,19 @@ class Bundle:
         yield from self.pair_model.blocks(snapshot, sets, Catalogue.of(snapshot.shop))
 
     def customers(self, snapshot: Snapshot) -> pd.DataFrame:
-        """``likelihood_<horizon>``, and ``expected_orders_<horizon>`` and ``expected_products_<horizon>`` if the bundle has a model of them.
-
-        A row for every customer of the snapshot, index customer_id.
-        """
+        """A row for every customer of the snapshot, index customer_id: ``likelihood_<horizon>``, ``expected_orders_<horizon>`` and
+        ``expected_products_<horizon>``; with an outlook its columns for all horizons, too."""
         self._check(snapshot)
+        own = self._learnt(snapshot)
+        if self.outlook_model is None:
+            assert own is not None, "a fit has models of its horizon, or an outlook"
+            return own
+        table = self.outlook_model.predict(snapshot, own)
+        return table if own is None else table.join(own[own.columns.difference(table.columns, sort=False)])
+
+    def _learnt(self, snapshot: Snapshot) -> pd.DataFrame | None:
+        if self.customer_model is None:
+            return None
         likelihood = self.customer_model.predict(snapshot)
         return likelihood if self.volume_model is None else likelihood.join(self.volume_model.predict(snapshot))
 
@@ -103,16 +114,20 @@ class Bundle:
         facts = manifest["facts"]
         assert isinstance(facts, dict)
         as_of = date.fromisoformat(str(manifest["as_of"]))
-        customer_model = Likelihood.load(folder / "likelihood")
+        customer_model = Likelihood.load(folder / "likelihood") if (folder / "likelihood").is_dir() else None
         volume_model = Volume.load(folder / "volume") if (folder / "volume").is_dir() else None
-        return cls(str(manifest["id"]), as_of, int(str(manifest["horizon"])), pair_model, customer_model, volume_model, facts)
+        outlook_model = Outlook.load(folder / "outlook") if (folder / "outlook").is_dir() else None
+        return cls(str(manifest["id"]), as_of, int(str(manifest["horizon"])), pair_model, customer_model, volume_model, outlook_model, facts)
 
     def _write(self, folder: Path) -> None:
         if self.pair_model is not None:
             self.pair_model.save(folder / "interest")
-        self.customer_model.save(folder / "likelihood")
+        if self.customer_model is not None:
+            self.customer_model.save(folder / "likelihood")
         if self.volume_model is not None:
             self.volume_model.save(folder / "volume")
+        if self.outlook_model is not None:
+            self.outlook_model.save(folder / "outlook")
         seal(folder, format=FORMAT, id=self.id, as_of=self.as_of.isoformat(), horizon=self.horizon, facts=self.facts)
 
     def _check(self, snapshot: Snapshot) -> None:

@@ -49,6 +49,14 @@ class Logistic:
         weights = self.weights / self.spread
         return values @ weights + np.float32(self.intercept - self.mean @ weights)
 
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """How far each column, with its flag, moves the log-odds of each row from those of the mean row."""
+        values = (_logarithms(frame[list(self.columns)], self.unit, self.unknown) - self.mean) * (self.weights / self.spread)
+        places = [self.columns.index(name) for name in self.unknown]
+        count = len(self.columns)
+        values[:, places] += values[:, count:]
+        return pd.DataFrame(values[:, :count], index=frame.index, columns=list(self.columns))
+
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, for JSON."""
         arrays = {name: getattr(self, name).astype(float).tolist() for name in ("unit", "mean", "spread", "weights")}

@@ -49,7 +49,9 @@ def no_interest(shop: Shop, bundle: Bundle) -> str | None:
     """Why nothing can be said of who buys what, and what would mend it; None when it can."""
     if not shop.has_lines:
         return "the orders have no lines, so nothing is known of what was bought; import order lines, then: whobuys train --promote"
-    return None if bundle.has_interest else f"the bundle {bundle.id} was trained without order lines; run: whobuys train --promote"
+    if bundle.has_interest:
+        return None
+    return str(bundle.facts.get("missing") or f"the bundle {bundle.id} was trained without order lines; run: whobuys train --promote")
 
 
 def check_interest(shop: Shop, bundle: Bundle) -> None:

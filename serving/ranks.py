@@ -18,7 +18,6 @@ INTEREST_COLUMNS = {
     "rank": "int32",
     "is_new": "bool",
 }
-RFM = {"rfm_recency": "recency", "rfm_frequency": "frequency", "rfm_monetary": "monetary"}
 _ROWS = 50_000
 
 
@@ -41,15 +40,6 @@ def quintiles(values: pd.Series, *, low_is_best: bool = False) -> tuple[pd.Serie
     best_of = "max" if low_is_best else "min"
     begins = [float(known[scores >= score].agg(best_of)) for score in (2, 3, 4, 5)]
     return scores.reindex(values.index), begins
-
-
-def customers_table(predicted: pd.DataFrame, facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
-    """What is predicted of every customer, RFM quintiles and plain facts (index customer_id), and the limits of the quintiles."""
-    table, limits = predicted.copy(), {}
-    for name, column in RFM.items():
-        table[name], limits[name] = quintiles(facts[column], low_is_best=column == "recency")
-    plain = facts[["recency", "frequency", "age", "monetary", "rhythm"]].astype({"recency": "int32", "frequency": "int32", "age": "int32"})
-    return table.join(plain), dict(limits)
 
 
 @dataclass

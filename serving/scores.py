@@ -20,9 +20,10 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
 from models.training_sets import main_products
+from serving.customers import Customers
 from serving.exports import write_table
 from serving.published import enough_room, load_bundle, no_interest, open_as_of
-from serving.ranks import BestCustomers, BestSets, customers_table, no_interests
+from serving.ranks import BestCustomers, BestSets, no_interests
 from serving.scored_sets import CANDIDATE_PRODUCTS, is_narrow, sets_to_score
 from serving.who import known_sets, purchases
 
@@ -66,10 +67,9 @@ class Scores:
 
     @cached_property
     def customers(self) -> pd.DataFrame:
-        """A row per customer with an order before ``as_of`` (index customer_id, sorted).
+        """A row per customer with an order before ``as_of`` (index customer_id, sorted), then those who only signed up (frequency 0).
 
-        Columns likelihood_<horizon>, expected_orders_<horizon>, expected_products_<horizon> (different products; both only of a bundle that has a
-        model of them), rfm_recency, rfm_frequency, rfm_monetary (1 to 5, 5 best), recency, frequency, age, monetary, rhythm.
+        The columns and what they mean are listed in docs/customers.md and in ``serving.customers``.
         """
         return pd.read_parquet(self.folder / "customers.parquet").set_index("customer_id")
 
@@ -158,11 +158,11 @@ class _Run:
         return {**whose, "customers": len(snapshot.customer_ids), "limits": limits, "settings": settings}
 
     def write_customers(self) -> dict[str, object]:
-        """Write customers.parquet; the limits of the RFM scores come back."""
+        """Write customers.parquet; the limits of the RFM scores and of importance come back."""
         self.say(f"scoring {len(self.snapshot.customer_ids):,} customers as of {self.snapshot.as_of}")
-        table, limits = customers_table(self.bundle.customers(self.snapshot), self.snapshot.customers())
-        write_table(self.folder / "customers.parquet", table.rename_axis("customer_id").reset_index())
-        return limits
+        found = Customers.of(self.bundle, self.snapshot)
+        write_table(self.folder / "customers.parquet", found.table.rename_axis("customer_id").reset_index())
+        return found.limits | {"groups": found.groups.round(6).to_dict("index")}
 
     def sets(self, sets_file: Path | None) -> list[ProductSet] | None:
         """The product sets to score; None when nothing is known of what was bought."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from features.behaviour import BEHAVIOUR
 from features.config import Config, ScoreSection
 from features.errors import DataError, Refused, UsageError
 from features.files import locked, read_current
@@ -24,6 +26,7 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from models.intervals import Spread
 from models.training_sets import main_products
+from serving.customers import LIVED, PLAIN, PREDICTED, WHY
 from serving.published import check_interest, load_bundle
 from serving.ranks import BestSets, quintiles
 from serving.scored_sets import is_narrow, named_sets
@@ -42,14 +45,22 @@ def scored(trained_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Scor
 
 
 def test_every_customer_has_a_row(scored: Scores) -> None:
-    customers = scored.customers
-    assert customers.index.tolist() == list(scored.snapshot.customer_ids)
-    assert customers.columns.tolist() == (
-        "likelihood_30 expected_orders_30 expected_products_30 rfm_recency rfm_frequency rfm_monetary recency frequency age monetary rhythm".split()
-    )
+    everybody = scored.customers
+    customers = everybody[everybody["frequency"] > 0]
+    assert customers.index.tolist() == list(scored.snapshot.customer_ids) == everybody.index[: len(customers)].tolist()
+    named = [each.name for each in (*PREDICTED, *LIVED, *BEHAVIOUR, *WHY)]
+    assert sorted({re.sub(r"^(likelihood|expected_[a-z]+)_\d+$", r"\1_H", name) for name in map(str, everybody)} - set(PLAIN)) == sorted(named)
     assert customers["likelihood_30"].between(0, 1).all()
+    for name in ("likelihood", "expected_orders", "expected_revenue"):
+        steps = customers[[f"{name}_{days}" for days in (30, 60, 90, 180, 365)]].to_numpy()
+        assert np.isfinite(steps).all() and (np.diff(steps, axis=1) >= 0).all()
     assert (customers["expected_orders_30"] > 0).all() and (customers["expected_products_30"] > 0).all()
     assert customers["expected_orders_30"].corr(customers["likelihood_30"], method="spearman") > 0.8
+    assert set(customers["basis"]) == {"model"} and customers["reasons"].str.startswith(("for: ", "against: ", "as usual")).all()
+    assert set(customers["lifecycle"]) <= {"just ordered", "active", "slipping away", "lost"}
+    assert set(customers["importance"]) == {"one-time", "VIP", "exclusive", "frequent", "loyal"}
+    signed_up = everybody[everybody["frequency"] == 0]
+    assert len(signed_up) and (signed_up["lifecycle"] == "signed up").all() and signed_up["likelihood_365"].between(0, 1).all()
     for name, best in (("recency", "min"), ("frequency", "max"), ("monetary", "max")):
         scores = customers[f"rfm_{name}"]
         assert scores.between(1, 5).all()

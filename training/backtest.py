@@ -95,7 +95,7 @@ class Learnt:
         correction, spread = learnt_correction(self.interest, shape=True)[0], Spread.learnt(self.totals)
         pair_model = raw.pair_model and raw.pair_model.proven(correction=correction, spread=spread, rule=self._rule(raw.as_of))
         level = learnt_correction(self.likelihood, shape=False)[0].level
-        return replace(raw, pair_model=pair_model, customer_model=replace(raw.customer_model, level=level))
+        return replace(raw, pair_model=pair_model, customer_model=raw.customer_model and replace(raw.customer_model, level=level))
 
     def _rule(self, as_of: date) -> Ruled | None:
         """What answers instead of the model, its curve learnt from windows that had closed by then."""
@@ -125,7 +125,7 @@ def measures_of(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
 def backtest_dates(fits: Fits, as_of: date, count: int) -> list[date]:
     """Up to ``count`` dates, oldest first, one horizon apart, whose horizon has passed by ``as_of`` and that have something to learn from."""
     dates = [as_of - timedelta(days=fits.recipe.horizon * (k + 1)) for k in reversed(range(count))]
-    return [each for each in dates if _can_learn(fits, each)]
+    return [each for each in dates if fits.can_learn(each)]
 
 
 def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None = None, stored: Stored = lambda as_of: None) -> Backtest:
@@ -139,7 +139,11 @@ def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None
     compared: list[Compared] = []
     tables: dict[str, list[pd.DataFrame]] = {}
     for as_of in dates:
-        bundle = stored(as_of) or learnt.correct(fits.bundle(as_of, name=f"{bundle_id}/{as_of}"))
+        try:
+            bundle = stored(as_of) or learnt.correct(fits.bundle(as_of, name=f"{bundle_id}/{as_of}"))
+        except DataError as error:
+            fits.say(f"nothing is compared as of {as_of}: {error}")
+            continue
         bundles.append(bundle)
         fits.say(f"comparing the fit as of {as_of} with what came")
         found = {"customers": _customers(fits, bundle, learnt)}
@@ -154,14 +158,6 @@ def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None
     cases = joined.pop("cases", pd.DataFrame())
     joined |= {"slices": slices_of(cases)} if len(cases) else {}
     return Backtest(tuple(bundles), tuple(compared), joined, cases, learnt)
-
-
-def _can_learn(fits: Fits, as_of: date) -> bool:
-    try:
-        fits.training_dates(as_of)
-    except DataError:
-        return False
-    return True
 
 
 def _interests(fits: Fits, bundle: Bundle, ground: Ground, learnt: Learnt) -> Compared:
@@ -187,6 +183,7 @@ def _result(compared: Compared, methods: pd.DataFrame) -> Result:
 
 
 def _customers(fits: Fits, bundle: Bundle, learnt: Learnt) -> pd.DataFrame:
+    assert bundle.customer_model is not None
     snapshot = fits.snapshot(bundle.as_of)
     predicted = bundle.customers(snapshot)
     given = predicted[f"likelihood_{bundle.horizon}"].to_numpy()

@@ -14,8 +14,8 @@ from features.snapshot import Snapshot
 from models.affinity import Affinity
 from models.bundle import Bundle
 from models.interest import Interest, InterestConfig, PairSample, pair_sample
-from models.likelihood import Likelihood, LikelihoodConfig
-from models.volume import Volume, VolumeConfig
+from models.likelihood import LikelihoodConfig
+from models.outlook import Learnt, Outlook, OutlookConfig
 
 V = TypeVar("V")
 Say = Callable[[str], None]
@@ -29,6 +29,7 @@ class Recipe:
     origins: int
     interest: InterestConfig = field(default_factory=InterestConfig)
     likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
+    outlook: OutlookConfig = field(default_factory=OutlookConfig)
 
     @property
     def step(self) -> int:
@@ -68,14 +69,25 @@ class Fits:
         """The snapshot of a date."""
         return _once(self._snapshots, as_of, lambda: Snapshot(self.shop, as_of, self.recipe.horizon))
 
+    def can_learn(self, as_of: date) -> bool:
+        """Whether there are dates to learn from."""
+        try:
+            return bool(self.training_dates(as_of))
+        except DataError:
+            return False
+
     def bundle(self, as_of: date, *, name: str) -> Bundle:
-        """All models as of a date, with raw levels."""
-        dates, settings = self.training_dates(as_of), self.recipe.likelihood
-        snapshots = [self.snapshot(each) for each in dates]
-        likelihood = Likelihood.fit(snapshots, config=settings)
-        volume = Volume.fit(snapshots, config=VolumeConfig(seed=settings.seed, half_life=settings.half_life, threads=settings.threads))
+        """The models of the horizon as of a date, with raw levels: what a comparison with what came needs. Raises DataError for too young a shop."""
+        dates = self.training_dates(as_of)
+        learnt = Learnt.of([self.snapshot(each) for each in dates], config=self.recipe.likelihood)
         pair_model = self._interest(as_of, dates) if self.shop.has_lines else None
-        return Bundle(name, as_of, self.recipe.horizon, pair_model, likelihood, volume)
+        return Bundle(name, as_of, self.recipe.horizon, pair_model, learnt.likelihood, learnt.volume)
+
+    def outlook(self, bundle: Bundle) -> Outlook:
+        """The outlook of all customers as of the bundle's date, which carries on what the bundle's own models say."""
+        self.say(f"fitting the outlook of all customers as of {bundle.as_of}: {', '.join(map(str, self.recipe.outlook.horizons))} days")
+        main = Learnt(bundle.customer_model, bundle.volume_model) if bundle.customer_model and bundle.volume_model else None
+        return Outlook.fit(self.snapshot(bundle.as_of), main, config=self.recipe.outlook)
 
     def _interest(self, as_of: date, dates: list[date]) -> Interest:
         samples = [self.sample(each) for each in dates]

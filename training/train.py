@@ -8,12 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from features.config import Config, ModelSection
+from features.errors import DataError
 from features.files import locked, publish, read_current
 from features.shop import Shop
 from models.blend import BlendConfig
 from models.bundle import Bundle
 from models.interest import InterestConfig
 from models.likelihood import LikelihoodConfig
+from models.outlook import OutlookConfig
 from training.backtest import Backtest, backtest, backtest_dates
 from training.fits import Fits, Recipe, Say
 
@@ -24,12 +26,14 @@ LIBRARIES = ("whobuys", "numpy", "scipy", "scikit-learn", "lightgbm", "implicit"
 def recipe_of(config: Config, *, horizon: int | None = None, threads: int = 2) -> Recipe:
     """The recipe that whobuys.toml asks for; ``horizon`` overrides its horizon."""
     settings = config.train
+    likelihood = LikelihoodConfig(seed=settings.seed, threads=threads)
     interest = laid_over(InterestConfig(seed=settings.seed, threads=threads), config.model)
     return Recipe(
         horizon or settings.horizon,
         settings.origins,
         replace(interest, affinity=replace(interest.affinity, threads=threads)),
-        LikelihoodConfig(seed=settings.seed, threads=threads),
+        likelihood,
+        OutlookConfig(**config.customers.model_dump(), likelihood=likelihood),
     )
 
 
@@ -67,7 +71,6 @@ def train(
     as_of = as_of or shop.default_as_of
     shop.check_date(as_of)
     fits = Fits(shop, recipe, say)
-    fits.training_dates(as_of)
     from training.tracking import Store, log_training  # MLflow takes seconds to import
 
     Store.of(folder).reach()
@@ -84,22 +87,30 @@ def train(
 
 
 def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Backtest]:
-    """The bundle as of a date and its backtest on ``origins`` earlier dates (fewer for a young shop), whose lessons it has."""
+    """The bundle as of a date and its backtest on ``origins`` earlier dates (fewer for a young shop), whose lessons it has.
+
+    A shop that is too young or too small to learn from gets the outlook of its customers alone; what is missing is said.
+    """
     name = bundle_id(fits, as_of, origins)
     test = backtest(fits, backtest_dates(fits, as_of, origins), bundle_id=name)
-    raw = fits.bundle(as_of, name=name)
+    try:
+        bundle, missing = test.learnt.correct(fits.bundle(as_of, name=name)), ""
+    except DataError as error:
+        bundle, missing = Bundle(name, as_of, fits.recipe.horizon, None, None), str(error)
+        fits.say(f"note: {missing}; until then customers are answered by buy-till-you-die models, and product sets not at all")
     facts = {
         "tables": fits.shop.tables_id,
         "customers": len(fits.snapshot(as_of).customer_ids),
         "recipe": asdict(fits.recipe),
-        "training_dates": [each.isoformat() for each in fits.training_dates(as_of)],
+        "training_dates": [each.isoformat() for each in fits.training_dates(as_of)] if fits.can_learn(as_of) else [],
         "backtest_dates": [each.as_of.isoformat() for each in test.origins],
         "measures": test.measures() if test.origins else {},
         "learnt": test.learnt.facts(),
         "versions": {name: version(name) for name in LIBRARIES},
+        "rule": bundle.rule or "",
+        "missing": missing,
     }
-    bundle = test.learnt.correct(raw)
-    return replace(bundle, facts={**facts, "rule": bundle.rule or ""}), test
+    return replace(bundle, outlook_model=fits.outlook(bundle), facts=facts), test
 
 
 def bundle_id(fits: Fits, as_of: date, origins: int) -> str:

@@ -1,0 +1,226 @@
+"""What is known of customers becomes their outlook: likelihood, orders and revenue over several horizons, the value of an order and of a lifetime.
+
+Horizons for which enough of the past has closed are learnt like the main one. Longer ones are carried on from the longest that was learnt, by
+how much more a buy-till-you-die model expects of each customer; a shop too young or too small to learn from has that model alone.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from features.dates import day_number
+from features.errors import DataError
+from features.shop import MONEY, Shop
+from features.snapshot import Snapshot
+from models.btyd import BTYD, BuyTillYouDie, chosen, fitted, said_by
+from models.btyd_cells import Numbers
+from models.gamma_gamma import GammaGamma
+from models.likelihood import Likelihood, LikelihoodConfig
+from models.volume import Volume, VolumeConfig
+
+YEAR = 365.25
+LEAST_HISTORY, LEAST_SHARE = 30, 0.5
+"""A date teaches a horizon when at least so many days, and such a share of the horizon, lie before it."""
+DATES, STEP = 3, 60
+"""Past dates a horizon is learnt from, and the most days between two of them: windows of long horizons overlap."""
+NEARLY_SURE = 1 - 1e-6
+MODEL, PROBABILISTIC, AVERAGE = "model", "buy-till-you-die", "shop average"
+
+
+@dataclass(frozen=True)
+class OutlookConfig:
+    """``horizons`` in days, ascending; ``lifetime_days``, yearly ``discount_rate`` and ``margin`` (of revenue) make the lifetime value."""
+
+    horizons: tuple[int, ...] = (30, 60, 90, 180, 365)
+    lifetime_days: int = 730
+    discount_rate: float = 0.1
+    margin: float = 1.0
+    likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """The models of one horizon."""
+
+    likelihood: Likelihood
+    volume: Volume
+
+    @classmethod
+    def of(cls, snapshots: Sequence[Snapshot], *, config: LikelihoodConfig) -> Self:
+        """Learn from snapshots whose horizon has passed. Raises DataError where nobody ordered again, or everybody did."""
+        volume = VolumeConfig(seed=config.seed, half_life=config.half_life, threads=config.threads)
+        return cls(Likelihood.fit(snapshots, config=config), Volume.fit(snapshots, config=volume))
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """The fitted models. ``learnt`` by horizon, without the main one, which the bundle has; ``steady`` is the buy-till-you-die model called ``name``,
+    ``value`` that of an order's revenue; ``per_order`` is what orders really brought over what it expected of them; ``kept`` the share of the
+    shop's revenue that returns left."""
+
+    config: OutlookConfig
+    learnt: Mapping[int, Learnt]
+    name: str
+    steady: BuyTillYouDie
+    value: GammaGamma
+    per_order: float
+    kept: float
+
+    @classmethod
+    def fit(cls, snapshot: Snapshot, main: Learnt | None, *, config: OutlookConfig) -> Self:
+        """Learn from everything before the snapshot's date; ``main`` are the models of the snapshot's own horizon."""
+        facts = snapshot.customers()
+        name = chosen(snapshot, snapshot.horizon)
+        value = GammaGamma.fit(facts["frequency"], facts["monetary"])
+        learnt = {}
+        for horizon in config.horizons:
+            dates = teaching_dates(snapshot.shop, snapshot.as_of, horizon) if horizon != snapshot.horizon else []
+            with suppress(DataError):
+                if dates:
+                    learnt[horizon] = Learnt.of([Snapshot(snapshot.shop, each, horizon) for each in dates], config=config.likelihood)
+        spent, returned = float(facts["spent"].sum()), float(facts["returned"].sum())
+        kept = float(np.clip(1 + returned / spent, 0, 1)) if spent > 0 else 1.0
+        return cls(config, learnt, name, fitted(name, snapshot), value, _per_order(snapshot, value, main), kept)
+
+    def predict(self, snapshot: Snapshot, main: pd.DataFrame | None) -> pd.DataFrame:
+        """Columns ``likelihood_H``, ``expected_orders_H``, ``expected_revenue_H`` for every horizon, ``expected_order_value``, ``lifetime_value``,
+        ``p_alive`` (float32) and ``basis`` (where the numbers come from), index customer_id.
+
+        ``main`` is what the bundle's own models say of the snapshot's horizon; None without them. Likelihood and orders never fall with the horizon.
+        """
+        facts = snapshot.customers()
+        steady = {days: said_by(self.steady, snapshot, days) for days in (*self._all(snapshot), self.config.lifetime_days)}
+        likelihood, orders = self._learnt(snapshot, main)
+        likelihood, orders = carried_on(likelihood, orders, steady)
+        value = self.per_order * self.value.expected_value(facts["frequency"], facts["monetary"])
+        table = pd.DataFrame(index=facts.index)
+        for horizon in self._all(snapshot):
+            table[f"likelihood_{horizon}"] = likelihood[horizon].astype(np.float32)
+        for horizon in self._all(snapshot):
+            table[f"expected_orders_{horizon}"] = orders[horizon].astype(np.float32)
+            table[f"expected_revenue_{horizon}"] = (orders[horizon] * value).astype(np.float32)
+        table["expected_order_value"] = value.astype(np.float32)
+        table["lifetime_value"] = self._lifetime(orders, value, facts).astype(np.float32)
+        table["p_alive"] = steady[snapshot.horizon]["p_alive"].to_numpy(np.float32)
+        table["basis"] = MODEL if main is not None else np.where(facts["frequency"] > 1, PROBABILISTIC, AVERAGE)
+        return table
+
+    def extrapolated(self, horizon: int, *, main: bool) -> list[int]:
+        """The horizons that go beyond what was learnt; ``main`` says whether the bundle's own ``horizon`` was."""
+        known = [*self.learnt, *([horizon] if main else [])]
+        return [each for each in self.config.horizons if each > max(known, default=0)]
+
+    def save(self, folder: Path) -> None:
+        """Write text models and JSON into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for horizon, learnt in self.learnt.items():
+            learnt.likelihood.save(folder / str(horizon) / "likelihood")
+            learnt.volume.save(folder / str(horizon) / "volume")
+        models = {"name": self.name, "steady": self.steady.as_dict(), "value": self.value.as_dict()}
+        content = {"config": asdict(self.config), "learnt": sorted(self.learnt), **models, "per_order": self.per_order, "kept": self.kept}
+        (folder / "outlook.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The inverse of ``save``."""
+        from pydantic import TypeAdapter
+
+        content = json.loads((folder / "outlook.json").read_text(encoding="utf-8"))
+        config = TypeAdapter(OutlookConfig).validate_python(content["config"])
+        learnt = {
+            each: Learnt(Likelihood.load(folder / str(each) / "likelihood"), Volume.load(folder / str(each) / "volume")) for each in content["learnt"]
+        }
+        steady, value = BTYD[content["name"]].of_dict(content["steady"]), GammaGamma.of_dict(content["value"])
+        return cls(config, learnt, content["name"], steady, value, float(content["per_order"]), float(content["kept"]))
+
+    def _all(self, snapshot: Snapshot) -> list[int]:
+        return sorted({*self.config.horizons, snapshot.horizon})
+
+    def _learnt(self, snapshot: Snapshot, main: pd.DataFrame | None) -> tuple[dict[int, Numbers], dict[int, Numbers]]:
+        """What was learnt says: likelihood and orders by horizon."""
+        likelihood, orders = {}, {}
+        if main is not None:
+            likelihood[snapshot.horizon] = main[f"likelihood_{snapshot.horizon}"].to_numpy(np.float64)
+            orders[snapshot.horizon] = main[f"expected_orders_{snapshot.horizon}"].to_numpy(np.float64)
+        for horizon, learnt in self.learnt.items():
+            ahead = Snapshot(snapshot.shop, snapshot.as_of, horizon)
+            likelihood[horizon] = learnt.likelihood.predict(ahead)[f"likelihood_{horizon}"].to_numpy(np.float64)
+            orders[horizon] = learnt.volume.predict(ahead)[f"expected_orders_{horizon}"].to_numpy(np.float64)
+        return likelihood, orders
+
+    def _lifetime(self, orders: Mapping[int, Numbers], value: Numbers, facts: pd.DataFrame) -> Numbers:
+        """Revenue net of returns, times the margin, discounted from the middle of each stretch between two horizons."""
+        days = [each for each in sorted(orders) if each <= self.config.lifetime_days]
+        total, before, last = np.zeros(len(value)), np.zeros(len(value)), 0
+        for day in days:
+            middle = (last + day) / 2 / YEAR
+            total += (orders[day] - before) / (1 + self.config.discount_rate) ** middle
+            before, last = orders[day], day
+        usual = max(float(facts["spent"].mean()), 1e-9)
+        kept = (facts["spent"] + facts["returned"] + self.kept * usual) / (facts["spent"] + usual)
+        return np.asarray(total * value * self.config.margin * kept.clip(0, 1).to_numpy())
+
+
+def teaching_dates(shop: Shop, as_of: date, horizon: int) -> list[date]:
+    """The past dates, newest first, from which a horizon can be learnt as of a date."""
+    dates = [as_of - timedelta(days=horizon + min(horizon, STEP) * k) for k in range(DATES)]
+    least = max(LEAST_HISTORY, LEAST_SHARE * horizon)
+    return [each for each in dates if day_number(each) - shop.days[0] >= least]
+
+
+def carried_on(
+    likelihood: Mapping[int, Numbers], orders: Mapping[int, Numbers], steady: Mapping[int, pd.DataFrame]
+) -> tuple[dict[int, Numbers], dict[int, Numbers]]:
+    """Likelihood and orders for all horizons of ``steady`` (what the buy-till-you-die model says), ascending and never falling.
+
+    A horizon that was not learnt is carried on from the longest shorter one that was: orders by the ratio of what the model expects, and the
+    likelihood by the ratio of its cumulated hazards, log(1 - p). Without a shorter one, the model's own word is taken.
+    """
+    all_likelihood: dict[int, Numbers] = {}
+    all_orders: dict[int, Numbers] = {}
+    base: int | None = None
+    floor: Numbers = np.zeros(len(next(iter(steady.values()))))
+    fewest = floor
+    for days in sorted(steady):
+        said = steady[days]
+        if days in likelihood:
+            base, chance, count = days, likelihood[days], orders[days]
+        elif base is None:
+            chance, count = said["p_order"].to_numpy(), said["expected_orders"].to_numpy()
+        else:
+            chance = 1 - np.exp(_hazard(likelihood[base]) * _ratio(_hazard(said["p_order"]), _hazard(steady[base]["p_order"])))
+            count = orders[base] * _ratio(said["expected_orders"].to_numpy(), steady[base]["expected_orders"].to_numpy())
+        floor = all_likelihood[days] = np.maximum(floor, chance)
+        fewest = all_orders[days] = np.maximum(np.maximum(fewest, count), floor)
+    return all_likelihood, all_orders
+
+
+def _hazard(chance: pd.Series | Numbers) -> Numbers:
+    return np.log1p(-np.minimum(np.asarray(chance, np.float64), NEARLY_SURE))
+
+
+def _ratio(longer: Numbers, shorter: Numbers) -> Numbers:
+    """At least 1; 1 where the shorter is next to nothing."""
+    known = np.abs(shorter) > 1e-12
+    return np.maximum(np.divide(longer, shorter, out=np.ones_like(longer), where=known), 1.0)
+
+
+def _per_order(snapshot: Snapshot, value: GammaGamma, main: Learnt | None) -> float:
+    """What the orders of the last closed windows brought, over what was expected of each of them before: 1 without such a window."""
+    shop, horizon = snapshot.shop, snapshot.horizon
+    brought, expected = 0.0, 0.0
+    for as_of in teaching_dates(shop, snapshot.as_of, horizon) if main is not None else []:
+        past = Snapshot(shop, as_of, horizon)
+        facts, came = past.customers(), shop.orders.filter(shop.orders.day >= past.day, shop.orders.day < past.day + horizon)
+        sums = came.group_by("customer").agg(orders=came.count(), revenue=came.revenue.sum()).to_pandas().set_index("customer").reindex(past.codes)
+        each = value.expected_value(facts["frequency"], facts["monetary"])
+        brought += float(sums["revenue"].sum()) / MONEY
+        expected += float((sums["orders"].fillna(0).to_numpy() * each).sum())
+    return brought / expected if brought > 0 and expected > 0 else 1.0

@@ -1,0 +1,117 @@
+"""A bundle and a snapshot become the table of customers: what is expected of each, how they live, how much they matter, and why."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.behaviour import BEHAVIOUR, behaviour, sign_up_likelihood
+from features.expressions import Feature
+from features.snapshot import Snapshot
+from models.bundle import Bundle
+from models.importance import Importance, shares
+from models.reasons import contributions, plain_sentences, sentences
+from models.rfm import rfm_group
+from models.rhythm import Rhythm
+from serving.ranks import quintiles
+
+RFM = {"rfm_recency": "recency", "rfm_frequency": "frequency", "rfm_monetary": "monetary"}
+YEAR = 365
+SIGNED_UP = "signed up"
+PREDICTED = (
+    Feature("likelihood_H", "probability of at least one order within H days, for every H of `[customers] horizons` and the main horizon"),
+    Feature("expected_orders_H", "orders within H days"),
+    Feature("expected_revenue_H", "revenue within H days, before returns"),
+    Feature("expected_order_value", "revenue of the next order, drawn toward that of all customers where there are few"),
+    Feature("lifetime_value", "revenue net of returns, times the margin, discounted, of `[customers] lifetime_days`"),
+    Feature("p_alive", "probability to be a customer still, by the buy-till-you-die model"),
+    Feature("basis", "where these numbers come from: `model`, `buy-till-you-die`, `shop average`, or `sign-ups` for who never ordered"),
+    Feature("expected_products_H", "different products bought within the main horizon; empty when orders have no lines"),
+)
+LIVED = (
+    Feature("rhythm_days", "days between two order days that are usual for this customer"),
+    Feature("next_order_date", "when the next order comes, if one comes: one in two comes before"),
+    Feature("next_order_low", "one in ten next orders comes before this day"),
+    Feature("next_order_high", "nine in ten next orders come before this day"),
+    Feature("lifecycle", "just ordered, active, slipping away or lost; signed up for who never ordered"),
+    Feature("slipping_from", "the day from which the customer is slipping away, unless an order comes"),
+    Feature("lost_from", "the day from which the customer is lost, unless an order comes"),
+    Feature("rhythm_basis", "where the rhythm comes from: own, like them, shop or default"),
+    Feature("importance", "one-time, VIP, exclusive, frequent or loyal, by what is expected within a year"),
+    Feature("rfm_recency", "1 to 5, 5 best: a fifth each by days since the last order; equal for equals"),
+    Feature("rfm_frequency", "the same by orders"),
+    Feature("rfm_monetary", "the same by mean revenue per order"),
+    Feature("rfm_group", "a name for the three scores together"),
+)
+PLAIN = ("recency", "frequency", "age", "monetary", "rhythm")
+WHY = (Feature("reasons", "the three strongest reasons behind likelihood and value, in words"),)
+
+
+@dataclass(frozen=True, eq=False)
+class Customers:
+    """``table``: a row per customer (index customer_id), first those with an order, sorted, then those who only signed up. ``limits`` of the RFM
+    scores and of importance, ``groups``: shares of customers, orders and revenue of each importance."""
+
+    table: pd.DataFrame
+    limits: dict[str, object]
+    groups: pd.DataFrame
+
+    @classmethod
+    def of(cls, bundle: Bundle, snapshot: Snapshot) -> "Customers":
+        """Everything that is known and expected of every customer of the snapshot."""
+        facts, predicted = snapshot.customers(), bundle.customers(snapshot)
+        lived = Rhythm.fit(snapshot).predict(snapshot).rename(columns={"basis": "rhythm_basis"})
+        ahead = max((each for each in horizons_of(predicted) if each <= YEAR), default=bundle.horizon)
+        matters = pd.DataFrame({"frequency": facts["frequency"], "orders": predicted[f"expected_orders_{ahead}"]})
+        matters["revenue"] = predicted.get(f"expected_revenue_{ahead}", matters["orders"] * facts["monetary"])
+        importance = Importance.of(matters)
+        group = importance.group(matters)
+        scores, limits = _rfm(facts)
+        whole = facts[["recency", "frequency", "age"]].astype("int32").join(facts[["monetary", "rhythm"]])
+        parts: list[pd.DataFrame | pd.Series] = [
+            lived,
+            group,
+            scores,
+            rfm_group(scores),
+            whole,
+            behaviour(snapshot).drop(columns=list(PLAIN), errors="ignore"),
+        ]
+        table = predicted.join([*parts, _reasons(bundle, predicted, facts)])
+        limits["importance"] = importance.as_dict()
+        return cls(_with_sign_ups(table, snapshot), limits, shares(group, matters))
+
+
+def horizons_of(predicted: pd.DataFrame) -> list[int]:
+    """The horizons of a frame's columns ``likelihood_H``, ascending."""
+    return sorted(int(str(name).removeprefix("likelihood_")) for name in predicted if str(name).startswith("likelihood_"))
+
+
+def columns_page() -> str:
+    """The columns and their meaning, as a Markdown table."""
+    rows = [*PREDICTED, *LIVED, *(Feature(name, "as in [the features](features.md)") for name in PLAIN), *BEHAVIOUR, *WHY]
+    return "\n".join(["| column | meaning |", "|---|---|", *(f"| `{each.name}` | {each.meaning} |" for each in rows)])
+
+
+def _rfm(facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
+    found = {name: quintiles(facts[column], low_is_best=column == "recency") for name, column in RFM.items()}
+    limits: dict[str, object] = {name: begins for name, (_, begins) in found.items()}
+    return pd.DataFrame({name: scores for name, (scores, _) in found.items()}), limits
+
+
+def _reasons(bundle: Bundle, predicted: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
+    if bundle.customer_model is None:
+        return plain_sentences(facts)
+    value = predicted["expected_order_value"].to_numpy() if "expected_order_value" in predicted else None
+    return sentences(contributions(bundle.customer_model.blend, facts.astype(np.float32), order_value=value), facts)
+
+
+def _with_sign_ups(table: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
+    """Those who signed up and never ordered have a likelihood from the shop's own sign-ups, and nothing else that is known of orders."""
+    found = sign_up_likelihood(snapshot, horizons_of(table))
+    if found.empty:
+        return table
+    rows = found[[name for name in found if name in table]].assign(basis="sign-ups", lifecycle=SIGNED_UP, frequency=0)
+    rows["reasons"] = "signed up, no order yet"
+    joined = pd.concat([table, rows.reindex(columns=table.columns)])
+    known = {str(name): kind for name, kind in table.dtypes.items() if joined[name].notna().all()}
+    return joined.astype(known).rename_axis("customer_id")

@@ -1,10 +1,11 @@
-"""A command becomes a process of its own, with how long it took and the most memory it held."""
+"""A command becomes a process of its own, with how long it took and the most memory it held; and what a benchmark is asked for, as names."""
 
+import argparse
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,3 +37,16 @@ def whobuys(verb: str, *arguments: str | Path) -> Step:
     if step.status:
         raise SystemExit(f"failed: {' '.join(map(str, command))}")
     return step
+
+
+def names_among(known: Collection[str]) -> Callable[[str], list[str]]:
+    """What reads an option of names, separated by commas; argparse tells one that is not known, with those that are."""
+
+    def read(text: str) -> list[str]:
+        names = [name.strip() for name in text.split(",")]
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"there is no {name!r}; known are: {', '.join(known)}")
+        return names
+
+    return read

@@ -16,6 +16,7 @@ from models import metrics
 HORIZON, SEED = 30, 1
 SCALE = 0.3
 """Of the made-up shop: 6,000 customers."""
+MADE_UP = "made_up"
 Files = dict[str, Path]
 
 
@@ -196,7 +197,7 @@ GROUNDS = {
         _adventureworks_sets,
         (16181, 16, 16, 1890),
     ),
-    "made_up": Ground(
+    MADE_UP: Ground(
         f"The made-up outdoor shop of the demo (scale {SCALE}, seed {SEED}): its 97 categories",
         END - timedelta(days=HORIZON),
         (),
@@ -208,3 +209,12 @@ GROUNDS = {
     ),
 }
 """All of them. The sets of the last two are the shop's own categories; those of the first two come from a file that whobuys never reads."""
+
+
+def there(names: Sequence[str], data: Path) -> list[str]:
+    """Those of the named data sets whose folder is below ``data``, and the made-up one, which needs none; the others are told."""
+    found = [name for name in names if name == MADE_UP or (data / name).is_dir()]
+    for name in names:
+        if name not in found:
+            print(f"{data / name}: the data set is not there, nothing is measured on it; name the folder that holds it with --data", flush=True)
+    return found

@@ -30,8 +30,10 @@ def table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def write_section(name: str, text: str) -> None:
-    """Put a section between its markers in docs/evaluation.md."""
+    """Put a section between its markers in docs/evaluation.md; ends the benchmark when they are not there."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     page = PAGE.read_text(encoding="utf-8")
+    if begin not in page or end not in page:
+        raise SystemExit(f"{PAGE} has no place for this result: put the lines {begin} and {end} where it belongs")
     before, rest = page.split(begin)
     PAGE.write_text(f"{before}{begin}\n{text}{end}{rest.split(end)[1]}", encoding="utf-8")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _commands import whobuys
-from _grounds import GROUNDS, HORIZON, Ground
+from _commands import names_among, whobuys
+from _grounds import GROUNDS, HORIZON, Ground, there
 from _page import DATA, figure, table_of, write_section
 from numpy.typing import NDArray
 
@@ -116,14 +116,11 @@ def rows(found: dict[str, list[Row]]) -> Iterator[list[str]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data sets")
-    parser.add_argument("--only", default="online_retail,complete_journey", help="names, separated by commas")
+    parser.add_argument("--only", type=names_among(GROUNDS), default="online_retail,complete_journey", help="names, separated by commas")
     parser.add_argument("--origins", type=int, default=3, help="past dates")
     parser.add_argument("--write", action="store_true", help="write the result into docs/evaluation.md")
     given = parser.parse_args()
-    if not given.data.is_dir():
-        print(f"{given.data}: the data sets are not there, nothing is measured; name their folder with --data")
-        return 0
-    for name in given.only.split(","):
+    for name in there(given.only, given.data):
         print(name, flush=True)
         ground = GROUNDS[name]
         lines = [f"### {ground.title}", "", *measure(ground, given.data / name, origins=given.origins), ""]

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _commands import Step, whobuys
-from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, check_ground, of_customers, truth_of
+from _commands import Step, names_among, whobuys
+from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, check_ground, of_customers, there, truth_of
 from _page import DATA, figure, ratio, table_of, write_section
 from _rivals import ENVIRONMENTS, Answer, answers
 from numpy.typing import NDArray
@@ -174,18 +174,15 @@ def measure(name: str, ground: Ground, data: Path, *, rivals: Path | None, write
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data sets")
-    parser.add_argument("--only", default=",".join(GROUNDS), help="names, separated by commas")
+    parser.add_argument("--only", type=names_among(GROUNDS), default=",".join(GROUNDS), help="names, separated by commas")
     parser.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True, help="run the rivals too")
     parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, help="where the environments of the rivals are kept")
     parser.add_argument("--write", action="store_true", help="write the result into docs/evaluation.md")
     given = parser.parse_args()
-    if not given.data.is_dir():
-        print(f"{given.data}: the data sets are not there, nothing is measured; name their folder with --data")
-        return 0
     rivals = given.environments if given.rivals else None
-    names = given.only.split(",")
+    names = there(given.only, given.data)
     problems = [each for name in names for each in measure(name, GROUNDS[name], given.data / name, rivals=rivals, write=given.write)]
-    print("\n".join(f"missed: {each}" for each in problems) or "every floor is met")
+    print("\n".join(f"missed: {each}" for each in problems) or ("every floor is met" if names else "nothing is measured"))
     return int(bool(problems))
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _commands import whobuys
-from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, of_customers, truth_of
+from _commands import names_among, whobuys
+from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, of_customers, there, truth_of
 from _page import DATA, figure, ratio, table_of, write_section
 from _watched import Shuffle, WatchedFits
 from numpy.typing import NDArray
@@ -318,16 +318,14 @@ def prove(proof: str, name: str, data: Path, *, write: bool) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data sets")
-    parser.add_argument("--only", default=",".join(PROOFS), help="proofs, separated by commas")
-    parser.add_argument("--grounds", default="online_retail,complete_journey", help="data sets, separated by commas")
+    parser.add_argument("--only", type=names_among(PROOFS), default=",".join(PROOFS), help="proofs, separated by commas")
+    parser.add_argument("--grounds", type=names_among(GROUNDS), default="online_retail,complete_journey", help="data sets, separated by commas")
     parser.add_argument("--write", action="store_true", help="write the results into docs/evaluation.md")
     given = parser.parse_args()
-    if not given.data.is_dir():
-        print(f"{given.data}: the data sets are not there, nothing is proved; name their folder with --data")
-        return 0
-    pairs = [(proof, name) for proof in given.only.split(",") for name in given.grounds.split(",")]
+    grounds = there(given.grounds, given.data)
+    pairs = [(proof, name) for proof in given.only for name in grounds]
     problems = [each for proof, name in pairs for each in prove(proof, name, given.data, write=given.write)]
-    print("\n".join(f"fails: {each}" for each in problems) or "every proof holds")
+    print("\n".join(f"fails: {each}" for each in problems) or ("every proof holds" if pairs else "nothing is proved"))
     return int(bool(problems))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ from features.behaviour.gifts import gifts
 from features.behaviour.habits import channels, seasons, weekdays
 from features.behaviour.repeats import COLUMNS, GROUPS
 from features.behaviour.tastes import places, tags
+from features.config import Config
 from features.errors import UsageError
+from features.imports import import_files
 from features.made_up import END, MadeUpShop, made_up_shop
 from features.shop import Shop
 from features.snapshot import Snapshot
@@ -583,3 +586,21 @@ def test_sign_ups_order_as_often_as_expected(made: MadeUpShop) -> None:
         expected, came = expected + likely.sum(), came + int(bought.sum())
         assert roc_auc_score(bought, likely) > 0.75
     assert 0.6 < expected / came < 1.6
+
+
+def test_gifts_of_a_shopify_export_are_known(tmp_path: Path) -> None:
+    """A flat file says where an order went on its first line only; the import keeps such columns with the lines."""
+    order = "Name,Email,Financial Status,Subtotal,Created at"
+    rows = [
+        f"{order},Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Shipping Name,Billing Name",
+        "#1,ann@example.com,paid,25.00,2025-01-10 10:00:00 +0100,1,Tent,20.00,t1,Bo Lund,Ann Berg",
+        "#1,ann@example.com,,,2025-01-10 10:00:00 +0100,1,Peg,5.00,t2,,",
+        "#2,ann@example.com,paid,20.00,2025-01-12 10:00:00 +0100,1,Tent,20.00,t1,Ann Berg,Ann Berg",
+        "#3,ann@example.com,paid,20.00,2025-01-14 10:00:00 +0100,1,Tent,20.00,t1,,",
+        "#4,bo@example.com,paid,20.00,2025-01-14 10:00:00 +0100,1,Tent,20.00,t1,,",
+    ]
+    (tmp_path / "orders_export.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    import_files(tmp_path / "shop", [tmp_path / "orders_export.csv"], config=Config.model_validate({"import": {"format": "shopify"}}))
+    found = known_of(gifts, Snapshot(Shop.open(tmp_path / "shop"), AS_OF))
+    for name in ("delivered_elsewhere_share", "gift_share"):
+        assert found[name].dropna().tolist() == [0.5], name  # nothing is known of Bo

@@ -1,6 +1,8 @@
 """What customers buy and where they live become words: their strongest tags, and the levels of their address."""
 
 import ibis
+import pandas as pd
+import pyarrow as pa
 from ibis.expr.types import Table
 
 from features.expressions import Feature, before
@@ -34,19 +36,29 @@ def tags(snapshot: Snapshot) -> Table:
     """One row per customer with a tag that stands out: ``tags``."""
     lines = before(snapshot.shop.lines, snapshot.day)
     known = lines.filter(lines.customer.notnull())
-    tagged = known.join(product_tags(snapshot.shop, snapshot.day), "product").group_by("customer", "tag").agg(own=lambda each: each.count())
+    of_products, names = _coded(product_tags(snapshot.shop, snapshot.day))
+    tagged = known.join(of_products, "product").group_by("customer", "tag").agg(own=lambda each: each.count())
     totals = known.group_by("customer").agg(lines=known.count())
     shares = tagged.group_by("tag").agg(all_own=tagged.own.sum()).cross_join(known.agg(all_lines=known.count()))
-    joined = tagged.join(totals, "customer").join(shares, "tag")
+    joined = tagged.filter(tagged.own >= 2).join(totals, "customer").join(shares, "tag")
     share = joined.all_own / joined.all_lines
     usual = joined.lines * share
     lift = (joined.own + MORE_LINES * share) / (joined.lines + MORE_LINES) / share
     sure = (joined.own - usual) >= TAG_SURE * (usual * (1 - share)).sqrt()
-    out = joined.filter(joined.own >= 2, lift >= TAG_LIFT, sure).select("customer", "tag", lift=lift)
-    place = ibis.row_number().over(group_by=out.customer, order_by=[out["lift"].desc(), out.tag])
-    best = out.mutate(place=place)
-    best = best.filter(best.place < TAGS)
-    return best.group_by("customer").agg(tags=best.tag.group_concat(",", order_by=best.place))
+    out = joined.filter(lift >= TAG_LIFT, sure).select("customer", "tag", lift=lift)
+    best = out.mutate(place=ibis.row_number().over(group_by=out.customer, order_by=[out["lift"].desc(), out.tag]))
+    named = best.filter(best.place < TAGS).join(names, "tag")
+    return named.group_by("customer").agg(tags=named.name.group_concat(",", order_by=named.place))
+
+
+def _coded(tagged: Table) -> tuple[Table, Table]:
+    """The tags of products as numbers that sort like the words (``product``, ``tag``), and their words (``tag``, ``name``)."""
+    found: pd.DataFrame = tagged.to_pandas()
+    codes, names = pd.factorize(found["tag"].to_numpy(dtype=object), sort=True)
+    products = pa.array(found["product"].to_numpy(), pa.int32())
+    of_products = ibis.memtable(pa.table({"product": products, "tag": pa.array(codes, pa.int32())}))
+    numbers = pa.array(range(len(names)), pa.int32())
+    return of_products, ibis.memtable(pa.table({"tag": numbers, "name": pa.array(list(names), pa.string())}))
 
 
 def product_tags(shop: Shop, day: int) -> Table:

@@ -103,7 +103,7 @@ class Catalogue:
         found = _find(name, self.categories)
         if not found:
             leaf = {path.rsplit(PATH_SEPARATOR, 1)[-1] for path in self.categories}
-            raise DataError(f"there is no category {name!r}{did_you_mean(name, leaf | set(self.categories))}")
+            raise DataError(f"there is no category {name!r}{did_you_mean(name, leaf | set(self.categories)) or ': no product has one'}")
         positions = {position for path in found for position in self.categories[path]}
         return self._set(found[0] if len(found) == 1 else name, positions, "category")
 
@@ -111,7 +111,7 @@ class Catalogue:
         """The products of a brand, in any case."""
         found = [brand for brand in self.brands if plain(brand) == plain(name)]
         if not found:
-            raise DataError(f"there is no brand {name!r}{did_you_mean(name, self.brands)}")
+            raise DataError(f"there is no brand {name!r}{did_you_mean(name, self.brands) or ': no product has one'}")
         return self._set(found[0], {position for brand in found for position in self.brands[brand]}, "brand")
 
     def product(self, product_id: str) -> ProductSet:

@@ -18,6 +18,7 @@ from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import ORIGINS, Bundle
+from serving.exports import text_of
 from training.backtest import Grounds
 from training.evaluation.compared import OURS, Compared, Plan, tables_of
 from training.evaluation.evaluate import Evaluation, evaluate, recipe_of, stored_fits
@@ -108,6 +109,8 @@ def test_a_planted_truth_is_found(knowing: Compared) -> None:
     ours, chance = (row_of(tables["methods"], name) for name in (OURS, "random"))
     assert [ours[name] for name in ("sets", "ap", "new_ap", "rp", "level", "calibration_error")] == pytest.approx([2, 1, 1, 1, 1, 0])
     assert chance["ap"] < 0.7 and np.isnan(chance["log_loss"])
+    counts = tables["methods"][["sets", "new_sets", "buyers", "new_buyers"]]
+    assert set(counts.dtypes) == {np.dtype("int64")} and "2.0" not in text_of(counts, "csv")
     assert tables["sets"][["product_set", "buyers", "expected"]].values.tolist() == [["tents", 22, 22], ["boots", 10, 10], ["hats", 0, 0]]
     coverage = tables["coverage"].iloc[0]
     assert (coverage["sets"], coverage["sets_covered"], coverage["outcomes"], bool(coverage["covered"])) == (3, 3, 32, True)
@@ -257,6 +260,13 @@ def test_the_verdict_is_plain(change: dict[str, object], sentence: str) -> None:
     assert any(sentence in each for each in told({"ratio_low": np.nan, "ratio_high": np.nan, **ROW, **change}))
 
 
+def test_rules_whose_names_hold_commas_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["recency in the set, ties by recency of the last order", "orders from the set, ties by number of orders"]
+    monkeypatch.setitem(COVERAGE, "answered", names)
+    found = told({"ratio_low": np.nan, "ratio_high": np.nan, **ROW})
+    assert any(f"On 2 of 2 dates a simple rule answered ({'; '.join(names)}), as" in each for each in found)
+
+
 def test_the_verdict_says_where_it_is_no_better() -> None:
     sure = {**ROW, "ratio_low": 1.1, "ratio_high": 1.2}
     worse = {**ROW, "slice": "new sets", "ratio": 0.8, "ratio_low": 0.7, "ratio_high": 0.9}
@@ -369,5 +379,6 @@ def test_a_mistake_is_one_clear_message(words: list[str], code: int, message: st
 def test_what_training_measured_is_told_at_once(trained_shop: Path) -> None:
     found = ask("--table", "slices", "--csv", shop=trained_shop)
     assert found.exit_code == 0 and found.stdout.splitlines()[1].startswith("all,")
+    assert "how sure this is, and beside every rule, in minutes: whobuys evaluate --origins 3" in found.stderr
     as_json = json.loads(ask("--json", "--table", "methods", shop=trained_shop).stdout)
     assert (as_json["horizon"], as_json["origins"], list(as_json["tables"])) == (30, ["2026-06-01"], ["methods"])

@@ -91,6 +91,8 @@ def test_brands_ignore_case(catalogue: Catalogue) -> None:
         (lambda c: c.ids("list", ["p1", "p77"]), "there is no product 'p77'"),
         (lambda c: c.keyword("tnet"), "no product has the keyword 'tnet' in its title, brand, category or tags, did you mean 'tent'?"),
         (lambda c: c.attribute("colour", equal="red"), "products have no column 'colour'"),
+        (lambda c: Catalogue(c.products.assign(brand=None)).brand("Nordvind"), "there is no brand 'Nordvind': no product has one"),
+        (lambda c: Catalogue(c.products.assign(category=None)).category("Tents"), "there is no category 'Tents': no product has one"),
     ],
 )
 def test_names_nobody_knows(catalogue: Catalogue, ask: object, message: str) -> None:

@@ -99,7 +99,7 @@ def _for_people(found: "Evaluation") -> str:
             f"who buys from a product set, by part, {', '.join(found.origins)} together:\n{text_of(found.tables['slices'][SLICES], 'table')}"
         )
         means = pooled(found.tables["methods"]).sort_values("ap", ascending=False, kind="stable")[METHODS]
-        parts.append(f"beside the rules:\n{text_of(means.reset_index(), 'table')}")
+        parts.append(f"beside the rules:\n{text_of(means.astype({'sets': int}).reset_index(), 'table')}")
     customers = found.tables["customers"]
     parts.append(f"who orders anything, by origin:\n{text_of(customers[[name for name in CUSTOMERS if name in customers]], 'table')}")
     if "orders" in customers:

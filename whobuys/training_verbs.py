@@ -99,6 +99,7 @@ def evaluate(
         evaluated.keep(shop, found, report)
     else:
         found = evaluated.kept(shop, bundle)
+        say(f"how sure this is, and beside every rule, in minutes: whobuys evaluate --origins {ORIGINS}")
     typer.echo(evaluated.text(found, form, table), nl=False)
 
 

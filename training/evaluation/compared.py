@@ -16,6 +16,7 @@ from models.intervals import SHARE, Spread
 from training.evaluation.ground import POPULATIONS, Choose, Ground, quick_sets
 
 OURS = "whobuys"
+COUNTS = ("sets", "new_sets", "buyers", "new_buyers")
 RULES = ("recency", "orders_from_set_then_orders", "orders_from_set_then_sets", "decayed_orders_120_times_lines_90")
 
 
@@ -101,7 +102,7 @@ def tables_of(compared: Compared, plan: Plan, *, windows: Iterable[Ground]) -> d
         if method == OURS:
             sets = compared.sets(by_set)
     return {
-        "methods": pd.DataFrame(methods),
+        "methods": pd.DataFrame(methods).astype(dict.fromkeys(COUNTS, np.int64)),
         "cases": pd.concat(cases, ignore_index=True),
         "sets": sets,
         "calibration": metrics.calibration_table(compared.given, ground.outcome),

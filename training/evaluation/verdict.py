@@ -104,7 +104,7 @@ def _answered(coverage: pd.DataFrame) -> Iterator[str]:
     rules = coverage.loc[coverage["answered"] != OURS, "answered"]
     if len(rules):
         yield (
-            f"On {len(rules)} of {len(coverage)} dates a simple rule answered ({', '.join(rules.unique())}), "
+            f"On {len(rules)} of {len(coverage)} dates a simple rule answered ({'; '.join(rules.unique())}), "
             "as the dates before did not show that the model is better."
         )
 

@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from features.config import Config, template
-from models import customers_page, features_page
+from models import features_page
+from serving import customers_page
 from serving.ranks import INTEREST_COLUMNS
 from serving.scores import score
 from whobuys.cli import app
@@ -96,10 +97,11 @@ def test_every_requirement_has_its_line() -> None:
 
 
 def test_every_column_of_the_scores_is_described(shop: Path) -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    page, of_customers = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("architecture.md", "customers.md"))
     scores = score(shop, config=Config())
-    columns = ["customer_id", *scores.customers.columns, *INTEREST_COLUMNS, *scores.product_sets.columns]
-    assert [column for column in columns if f"`{column}`" not in page] == []
+    assert [column for column in ("customer_id", *INTEREST_COLUMNS, *scores.product_sets.columns) if f"`{column}`" not in page] == []
+    named = [re.sub(r"^(likelihood|expected_[a-z]+)_\d+$", r"\1_H", str(column)) for column in scores.customers]
+    assert [column for column in named if f"`{column}`" not in of_customers] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
@@ -141,5 +143,5 @@ def test_every_feature_is_on_its_page() -> None:
 
 
 def test_every_definition_of_customers_is_on_their_page() -> None:
-    """Mend it with: python -m models.customers_page > docs/customers.md"""
+    """Mend it with: python -m serving.customers_page > docs/customers.md"""
     assert customers_page.page() == (ROOT / "docs" / "customers.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The definitions of rhythm, stages, importance and RFM groups become a page: python -m models.customers_page > docs/customers.md"""
+"""The columns of customers.parquet and their definitions become a page: python -m serving.customers_page > docs/customers.md"""
 
 import sys
 from collections.abc import Sequence
@@ -7,11 +7,29 @@ from models import importance, lifecycle, rfm
 from models.gaps import GAPS
 from models.replenishment import FEWEST_DAYS, MOST_VARIATION
 from models.rhythm import DEFAULT_DAYS, LATEST
+from serving.customers import columns_page
 
-HEAD = f"""# Customers: rhythm, stages of life, importance, RFM
+HEAD = f"""# Customers: what is expected of each, how they live, how much they matter
 
-What these words mean for a customer, and how the numbers come about. Days are calendar days, several orders on a day are one, and everything is known
-before a date (`as_of`, exclusive).
+What `customers.parquet` of a scoring run says of every customer, what the words mean, and how the numbers come about. Days are calendar days, several
+orders on a day are one, and everything is known before a date (`as_of`, exclusive).
+
+## What is expected
+
+* **Likelihood** and **orders** of the main horizon are learnt on past dates and proved on others (`whobuys evaluate --table customers`). So are
+  those of every other horizon of `[customers] horizons` for which enough of the past has closed: half the horizon of history, then the horizon
+  itself.
+* A horizon longer than that is **carried on** from the longest that was learnt, by how much more a buy-till-you-die model expects of this
+  customer. Of BG/NBD, MBG/NBD and Pareto/NBD it is the one that would have been nearest over the last horizon.
+* Neither ever falls with the horizon, and as many orders are expected as their probability says at least.
+* **The value of an order** is the Gamma-Gamma model's: the customer's own mean, drawn toward that of all the more the fewer orders there are.
+  Revenue is orders times that value, with a factor that made the total of the last windows right.
+* **Lifetime value** adds up the stretches between horizons up to `lifetime_days`, each discounted from its middle, times the margin, times the
+  share that returns leave.
+* `basis` says where it comes from: `model`; `buy-till-you-die` in a shop too young or too small to learn from; `shop average` there for customers
+  with one order; `sign-ups` for who signed up and never ordered: the shop's own rate of first orders by days since the sign-up.
+* **Reasons** are the three that move likelihood and value most, what speaks for an order before what speaks against it: exact contributions of
+  both learners, columns that say the same taken together.
 
 ## Rhythm
 
@@ -24,9 +42,9 @@ The days between two order days that are usual for this customer (`rhythm_days`)
 3. The own median is drawn toward that: much with one gap, hardly with many or with regular ones, and never by more than its own standard error. Who
    orders once a year stays yearly in a shop whose other customers order every month.
 
-`basis` tells which of them a customer's numbers come from:
+`rhythm_basis` tells which of them a customer's numbers come from:
 
-| basis | means |
+| rhythm_basis | means |
 |---|---|
 | `own` | the own gaps weigh two thirds or more |
 | `like them` | two orders or few irregular gaps: what is usual for customers like them weighs more than a third |
@@ -76,6 +94,7 @@ def page() -> str:
         RATES,
         _table("Importance", IMPORTANCE, ("group", "means"), [(group.name, group.meaning) for group in importance.GROUPS]),
         _table("RFM groups", RFM, ("group", "scores", "means"), groups),
+        f"## All columns\n\nMoney is in the shop's currency; what is unknown is empty.\n\n{columns_page()}\n",
     ]
     return "\n".join(parts)
 

@@ -19,7 +19,7 @@ from features.dates import day_number
 from features.errors import DataError
 from features.shop import MONEY, Shop
 from features.snapshot import Snapshot
-from models.btyd import BTYD, BuyTillYouDie, chosen, fitted, said_by
+from models.btyd import BTYD, BuyTillYouDie, fitted, held_out, said_by
 from models.btyd_cells import Numbers
 from models.gamma_gamma import GammaGamma
 from models.likelihood import Likelihood, LikelihoodConfig
@@ -31,6 +31,8 @@ LEAST_HISTORY, LEAST_SHARE = 30, 0.5
 DATES, STEP = 3, 60
 """Past dates a horizon is learnt from, and the most days between two of them: windows of long horizons overlap."""
 NEARLY_SURE = 1 - 1e-6
+NEVER_GONE = ("bg_nbd",)
+"""By BG/NBD nobody leaves before a second order, so that who ordered once, long ago, would be a customer for sure."""
 MODEL, PROBABILISTIC, AVERAGE = "model", "buy-till-you-die", "shop average"
 
 
@@ -77,7 +79,7 @@ class Outlook:
     def fit(cls, snapshot: Snapshot, main: Learnt | None, *, config: OutlookConfig) -> Self:
         """Learn from everything before the snapshot's date; ``main`` are the models of the snapshot's own horizon."""
         facts = snapshot.customers()
-        name = chosen(snapshot, snapshot.horizon)
+        name = next((each for each in held_out(snapshot, snapshot.horizon) if each not in NEVER_GONE), "pareto_nbd")
         value = GammaGamma.fit(facts["frequency"], facts["monetary"])
         learnt = {}
         for horizon in config.horizons:

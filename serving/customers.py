@@ -49,12 +49,14 @@ WHY = (Feature("reasons", "the three strongest reasons behind likelihood and val
 
 @dataclass(frozen=True, eq=False)
 class Customers:
-    """``table``: a row per customer (index customer_id), first those with an order, sorted, then those who only signed up. ``limits`` of the RFM
-    scores and of importance, ``groups``: shares of customers, orders and revenue of each importance."""
+    """``table``: a row per customer (index customer_id), first those with an order, sorted, then those who only signed up. ``rfm`` are the values at
+    which scores begin, ``importance`` has its limits, ``groups`` are shares of customers, and of orders and revenue expected in ``days``."""
 
     table: pd.DataFrame
-    limits: dict[str, object]
+    rfm: dict[str, list[float]]
+    importance: Importance
     groups: pd.DataFrame
+    days: int
 
     @classmethod
     def of(cls, bundle: Bundle, snapshot: Snapshot) -> "Customers":
@@ -77,8 +79,20 @@ class Customers:
             behaviour(snapshot).drop(columns=list(PLAIN), errors="ignore"),
         ]
         table = predicted.join([*parts, _reasons(bundle, predicted, facts)])
-        limits["importance"] = importance.as_dict()
-        return cls(_with_sign_ups(table, snapshot), limits, shares(group, matters))
+        return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead)
+
+    def facts(self) -> dict[str, object]:
+        """Limits and shares, for the manifest."""
+        groups = {"days": self.days, **self.groups.round(6).to_dict("index")}
+        return {**self.rfm, "importance": self.importance.as_dict(), "groups": groups}
+
+    def sentences(self) -> list[str]:
+        """Stages of life and importance for people: shares, and the limits that were made from these customers."""
+        stages = self.table["lifecycle"].value_counts(normalize=True)
+        found = [f"{name} {share:.0%}" for name, share in stages.items()]
+        rows = [f"{name} {', '.join(f'{share:.0%}' for share in row)}" for name, row in zip(self.groups.index, self.groups.to_numpy(), strict=True)]
+        head = f"importance (share of customers, of the orders and of the revenue expected in {self.days} days)"
+        return [f"stages of life: {'; '.join(found)}", f"{head}: {'; '.join(rows)}", *self.importance.sentences()]
 
 
 def horizons_of(predicted: pd.DataFrame) -> list[int]:
@@ -92,10 +106,9 @@ def columns_page() -> str:
     return "\n".join(["| column | meaning |", "|---|---|", *(f"| `{each.name}` | {each.meaning} |" for each in rows)])
 
 
-def _rfm(facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
+def _rfm(facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list[float]]]:
     found = {name: quintiles(facts[column], low_is_best=column == "recency") for name, column in RFM.items()}
-    limits: dict[str, object] = {name: begins for name, (_, begins) in found.items()}
-    return pd.DataFrame({name: scores for name, (scores, _) in found.items()}), limits
+    return pd.DataFrame({name: scores for name, (scores, _) in found.items()}), {name: begins for name, (_, begins) in found.items()}
 
 
 def _reasons(bundle: Bundle, predicted: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:

@@ -162,7 +162,9 @@ class _Run:
         self.say(f"scoring {len(self.snapshot.customer_ids):,} customers as of {self.snapshot.as_of}")
         found = Customers.of(self.bundle, self.snapshot)
         write_table(self.folder / "customers.parquet", found.table.rename_axis("customer_id").reset_index())
-        return found.limits | {"groups": found.groups.round(6).to_dict("index")}
+        for sentence in found.sentences():
+            self.say(sentence)
+        return found.facts()
 
     def sets(self, sets_file: Path | None) -> list[ProductSet] | None:
         """The product sets to score; None when nothing is known of what was bought."""

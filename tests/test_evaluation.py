@@ -382,3 +382,13 @@ def test_what_training_measured_is_told_at_once(trained_shop: Path) -> None:
     assert "how sure this is, and beside every rule, in minutes: whobuys evaluate --origins 3" in found.stderr
     as_json = json.loads(ask("--json", "--table", "methods", shop=trained_shop).stdout)
     assert (as_json["horizon"], as_json["origins"], list(as_json["tables"])) == (30, ["2026-06-01"], ["methods"])
+
+
+@pytest.mark.parametrize("facts, why", [({"missing": "nobody came back"}, "nobody came back"), ({}, "the shop was too young for one; import more")])
+def test_a_bundle_without_a_backtest_says_why(
+    facts: dict[str, str], why: str, bundle: Bundle, trained_shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.published.load_bundle", lambda *_: replace(bundle, facts=facts))
+    monkeypatch.setattr("serving.published.evaluation_tables", lambda *_: {})
+    found = ask(shop=trained_shop)
+    assert found.exit_code == 1 and f"the bundle has no backtest: {why}" in found.stderr

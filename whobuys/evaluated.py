@@ -21,14 +21,15 @@ PAGE = ".html"
 
 
 def kept(shop: Path, bundle: str | None) -> "Evaluation":
-    """What the bundle's own training measured. Raises DataError when the shop was too young for that."""
+    """What the bundle's own training measured. Raises DataError, saying why, when there was nothing to compare with."""
     from serving.published import evaluation_tables, load_bundle
     from training.evaluation.evaluate import Evaluation
 
     loaded = load_bundle(shop, bundle)
     tables = evaluation_tables(shop, loaded)
     if not tables:
-        raise DataError("the bundle has no backtest: the shop was too young for one; import more orders and train again")
+        why = loaded.facts.get("missing") or "the shop was too young for one; import more orders and train again"
+        raise DataError(f"the bundle has no backtest: {why}")
     return Evaluation(loaded.id, loaded.as_of, loaded.horizon, tables)
 
 

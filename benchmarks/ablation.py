@@ -64,7 +64,7 @@ class Origin:
     def of(cls, fits: Fits, as_of: date, sets: Sequence[ProductSet]) -> "Origin":
         """Everything but the model, whose ``affinity`` is all that is taken of a fit as of the date."""
         model = fits.bundle(as_of, name="ablation").pair_model
-        assert model is not None
+        assert isinstance(model, Interest)
         snapshot = fits.snapshot(as_of)
         pairs, people = snapshot.pairs(sets), len(snapshot.customer_ids)
         made, grid = PairColumns(pairs, model.affinity.of(snapshot, Catalogue.of(fits.shop))), np.arange(people * len(sets))

@@ -4,9 +4,11 @@ A model that was trained on 10 weeks and is asked about 39 has seen no such outc
 ago, twice in a horizon. In these columns dates with a shorter horizon and a younger shop look like the date that is asked about.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Self
 
 import lightgbm as lgb
@@ -18,7 +20,7 @@ from scipy.special import expit, logit
 from features.errors import DataError
 from features.snapshot import Snapshot
 from models.blend import Blend
-from models.btyd import BuyTillYouDie, fitted, order_days_after, said_by
+from models.btyd import BTYD, BuyTillYouDie, fitted, order_days_after, said_by
 from models.btyd_cells import WEEK, Numbers
 from models.likelihood import CUSTOMERS
 
@@ -30,6 +32,8 @@ TREES = 150
 PARTS = (8, 4, 2, 1)
 STEEPEST = 3.0
 SMALL = 1e-9
+LIFETIMES = "pareto_nbd"
+"""The buy-till-you-die model that takes part."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class AnyHorizon:
             raise DataError("on the training dates nobody ordered within the horizon, or everybody did; train with another horizon")
         blend = Blend.fit(columns, came > 0, np.ones(len(came), np.float32), config=CUSTOMERS, seed=seed, threads=threads)
         trees = _counted(columns, came, seed=seed, threads=threads)
-        return cls(horizon, blend, trees, fitted("pareto_nbd", snapshot), _nearer_curve(snapshot, horizon))
+        return cls(horizon, blend, trees, fitted(LIFETIMES, snapshot), _nearer_curve(snapshot, horizon))
 
     def predict(self, snapshot: Snapshot) -> pd.DataFrame:
         """``p_order`` and ``expected_orders`` (order days) within the horizon, of every customer, index customer_id.
@@ -113,6 +117,22 @@ class AnyHorizon:
         orders = np.sqrt(learnt * np.maximum(usual["expected_orders"].to_numpy(), SMALL))
         both = (log_odds + logit(np.clip(usual["p_order"].to_numpy(), SMALL, 1.0 - SMALL))) / 2.0
         return pd.DataFrame({"p_order": levelled(both, buyers), "expected_orders": orders * (total / orders.sum())}, index=usual.index)
+
+    def save(self, folder: Path) -> None:
+        """Write text models and JSON into a folder."""
+        self.blend.save(folder)
+        (folder / "orders.txt").write_text(self.trees.model_to_string(), encoding="utf-8")
+        curve = self.curve and asdict(self.curve)
+        content = {"horizon": self.horizon, "threads": self.blend.threads, "lifetimes": self.lifetimes.as_dict(), "curve": curve}
+        (folder / "any_horizon.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The inverse of ``save``."""
+        content = json.loads((folder / "any_horizon.json").read_text(encoding="utf-8"))
+        trees = lgb.Booster(model_str=(folder / "orders.txt").read_text(encoding="utf-8"))
+        lifetimes, curve = BTYD[LIFETIMES].of_dict(content["lifetimes"]), content["curve"] and ReturnCurve(**content["curve"])
+        return cls(content["horizon"], Blend.load(folder, threads=content["threads"]), trees, lifetimes, curve)
 
 
 def levelled(log_odds: Numbers, total: float) -> Numbers:
@@ -166,7 +186,7 @@ def _nearer_curve(snapshot: Snapshot, horizon: int) -> ReturnCurve | None:
     past = Snapshot(snapshot.shop, snapshot.as_of - timedelta(days=days), days)
     came = float(order_days_after(past, days).sum())
     by_curve = float(ReturnCurve.fit(past).expected(past.customers()["age"].to_numpy(), days).sum())
-    by_model = float(said_by(fitted("pareto_nbd", past), past, days)["expected_orders"].sum())
+    by_model = float(said_by(fitted(LIFETIMES, past), past, days)["expected_orders"].sum())
     curve = ReturnCurve.fit(snapshot)
     return curve if curve.level and abs(np.log1p(by_curve) - np.log1p(came)) < abs(np.log1p(by_model) - np.log1p(came)) else None
 

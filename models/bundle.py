@@ -18,6 +18,7 @@ from models.interest import Interest
 from models.intervals import Spread
 from models.likelihood import Likelihood
 from models.outlook import Outlook
+from models.ruled import RULE, RuleAlone
 from models.volume import Volume
 
 ORIGINS = "origins"
@@ -29,15 +30,15 @@ FORMAT = 4
 class Bundle:
     """The models of one training, which knew everything before ``as_of`` and nothing after.
 
-    ``pair_model`` is None for a shop without order lines; it, ``customer_model`` and ``volume_model`` (of the horizon) are None for a shop too young
-    or too small to learn from. ``outlook_model`` (all horizons, value) answers then; a fit that is only compared with what came has none.
+    ``pair_model`` is None for a shop without order lines. In a shop too young or too small to learn from it is a rule, and ``customer_model`` and
+    ``volume_model`` (of the horizon) are None: the ``outlook_model`` (all horizons, value) answers. A fit that is only compared has no outlook.
     ``facts`` are settings, measures and versions, for people and for tracking.
     """
 
     id: str
     as_of: date
     horizon: int
-    pair_model: Interest | None
+    pair_model: Interest | RuleAlone | None
     customer_model: Likelihood | None
     volume_model: Volume | None = None
     outlook_model: Outlook | None = None
@@ -110,7 +111,7 @@ class Bundle:
         manifest = check_seal(folder)
         if manifest.get("format") != FORMAT:
             raise DataError(f"{folder}: is of another version of whobuys (format {manifest.get('format')}, not {FORMAT}); run: whobuys train")
-        pair_model = Interest.load(folder / "interest") if (folder / "interest").is_dir() else None
+        pair_model = _pair_model(folder / "interest") if (folder / "interest").is_dir() else None
         facts = manifest["facts"]
         assert isinstance(facts, dict)
         as_of = date.fromisoformat(str(manifest["as_of"]))
@@ -138,3 +139,7 @@ class Bundle:
                 f"the bundle {self.id} knew everything before {self.as_of}, so it cannot be asked as of {snapshot.as_of}, which it has seen; "
                 f"choose a later date, or train with --as-of {snapshot.as_of}"
             )
+
+
+def _pair_model(folder: Path) -> Interest | RuleAlone:
+    return RuleAlone.load(folder) if (folder / RULE).is_file() else Interest.load(folder)

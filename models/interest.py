@@ -24,7 +24,7 @@ from models.base import Floats, load_arrays, save_arrays
 from models.blend import Blend, BlendConfig
 from models.intervals import Spread
 from models.pair_features import PairColumns
-from models.ruled import Ruled
+from models.ruled import RuleAlone, Ruled
 from models.training_sets import SetMixture, training_sets
 
 LINE_ROWS = 200_000
@@ -118,6 +118,9 @@ class Interest:
 
     def blocks(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Iterator[tuple[int, int, Floats]]:
         """``predict`` in blocks of sets, in order: (first, one past the last, customers x sets of the block)."""
+        if self.rule is not None:
+            yield from RuleAlone(self.rule).blocks(snapshot, sets, catalogue)
+            return
         leanings = self.affinity.of(snapshot, catalogue)
         width = max(1, BLOCK // len(snapshot.customer_ids))
         for first in range(0, len(sets), width):
@@ -148,10 +151,7 @@ class Interest:
         return cls(config, Affinity.of_arrays(arrays, config.affinity), blend, *line, correction, spread, rule)
 
     def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
-        pairs = snapshot.pairs(sets)
-        if self.rule is not None:
-            return self.rule.predict(pairs)
-        columns = PairColumns(pairs, leanings)
+        columns = PairColumns(snapshot.pairs(sets), leanings)
         people = len(snapshot.customer_ids)
         grid = np.arange(people * len(sets), dtype=np.int64)
         return self.probability(columns.of(grid % people, grid // people)).reshape(len(sets), people).T

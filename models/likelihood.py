@@ -47,7 +47,7 @@ class Likelihood:
         ages = [0.5 ** ((newest - snapshot.day) / config.half_life) for snapshot in snapshots]
         weight = np.repeat(np.asarray(ages, np.float32), [len(frame) for frame in frames])
         if not ordered.any() or ordered.all():
-            raise DataError("on the training dates nobody ordered within the horizon, or everybody did; train with another --horizon")
+            raise DataError("on the dates that could be learnt from no known customer came back within the horizon, or all did")
         return cls(config, snapshots[0].horizon, Blend.fit(columns, ordered, weight, config=config.blend, seed=config.seed, threads=config.threads))
 
     def predict(self, snapshot: Snapshot) -> pd.DataFrame:

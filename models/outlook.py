@@ -1,7 +1,8 @@
 """What is known of customers becomes their outlook: likelihood, orders and revenue over several horizons, the value of an order and of a lifetime.
 
-Horizons for which enough of the past has closed are learnt like the main one. Longer ones are carried on from the longest that was learnt, by
-how much more a buy-till-you-die model expects of each customer; a shop too young or too small to learn from has that model alone.
+Horizons for which enough of the past has closed are learnt like the main one, longer ones from shorter ones of the same proportion
+(``models.any_horizon``). What could not be learnt at all is carried on by how much more a buy-till-you-die model expects of each customer; a shop too
+young or too small to learn from has that model alone.
 """
 
 import json
@@ -19,6 +20,7 @@ from features.dates import day_number
 from features.errors import DataError
 from features.shop import MONEY, Shop
 from features.snapshot import Snapshot
+from models.any_horizon import AnyHorizon
 from models.btyd import BTYD, BuyTillYouDie, fitted, held_out, said_by
 from models.btyd_cells import Numbers
 from models.gamma_gamma import GammaGamma
@@ -63,12 +65,13 @@ class Learnt:
 
 @dataclass(frozen=True, eq=False)
 class Outlook:
-    """The fitted models. ``learnt`` by horizon, without the main one, which the bundle has; ``steady`` is the buy-till-you-die model called ``name``,
-    ``value`` that of an order's revenue; ``per_order`` is what orders really brought over what it expected of them; ``kept`` the share of the
-    shop's revenue that returns left."""
+    """The fitted models. ``learnt`` by horizon, without the main one, which the bundle has; ``far`` are longer horizons; ``steady`` is the
+    buy-till-you-die model called ``name``, ``value`` that of an order's revenue; ``per_order`` is what orders really brought over what it expected of
+    them; ``kept`` the share of the shop's revenue that returns left."""
 
     config: OutlookConfig
     learnt: Mapping[int, Learnt]
+    far: Mapping[int, AnyHorizon]
     name: str
     steady: BuyTillYouDie
     value: GammaGamma
@@ -87,9 +90,14 @@ class Outlook:
             with suppress(DataError):
                 if dates:
                     learnt[horizon] = Learnt.of([Snapshot(snapshot.shop, each, horizon) for each in dates], config=config.likelihood)
+        longest = max([*learnt, *([snapshot.horizon] if main else [])], default=0)
+        far = {}
+        for horizon in (each for each in config.horizons if each > longest):
+            with suppress(DataError):
+                far[horizon] = AnyHorizon.fit(snapshot, horizon=horizon, seed=config.likelihood.seed, threads=config.likelihood.threads)
         spent, returned = float(facts["spent"].sum()), float(facts["returned"].sum())
         kept = float(np.clip(1 + returned / spent, 0, 1)) if spent > 0 else 1.0
-        return cls(config, learnt, name, fitted(name, snapshot), value, _per_order(snapshot, value, main), kept)
+        return cls(config, learnt, far, name, fitted(name, snapshot), value, _per_order(snapshot, value, main), kept)
 
     def predict(self, snapshot: Snapshot, main: pd.DataFrame | None) -> pd.DataFrame:
         """Columns ``likelihood_H``, ``expected_orders_H``, ``expected_revenue_H`` for every horizon, ``expected_order_value``, ``lifetime_value``,
@@ -125,8 +133,17 @@ class Outlook:
         for horizon, learnt in self.learnt.items():
             learnt.likelihood.save(folder / str(horizon) / "likelihood")
             learnt.volume.save(folder / str(horizon) / "volume")
+        for horizon, model in self.far.items():
+            model.save(folder / f"far-{horizon}")
         models = {"name": self.name, "steady": self.steady.as_dict(), "value": self.value.as_dict()}
-        content = {"config": asdict(self.config), "learnt": sorted(self.learnt), **models, "per_order": self.per_order, "kept": self.kept}
+        content = {
+            "config": asdict(self.config),
+            "learnt": sorted(self.learnt),
+            "far": sorted(self.far),
+            **models,
+            "per_order": self.per_order,
+            "kept": self.kept,
+        }
         (folder / "outlook.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
@@ -140,7 +157,8 @@ class Outlook:
             each: Learnt(Likelihood.load(folder / str(each) / "likelihood"), Volume.load(folder / str(each) / "volume")) for each in content["learnt"]
         }
         steady, value = BTYD[content["name"]].of_dict(content["steady"]), GammaGamma.of_dict(content["value"])
-        return cls(config, learnt, content["name"], steady, value, float(content["per_order"]), float(content["kept"]))
+        far = {each: AnyHorizon.load(folder / f"far-{each}") for each in content["far"]}
+        return cls(config, learnt, far, content["name"], steady, value, float(content["per_order"]), float(content["kept"]))
 
     def _all(self, snapshot: Snapshot) -> list[int]:
         return sorted({*self.config.horizons, snapshot.horizon})
@@ -155,6 +173,9 @@ class Outlook:
             ahead = Snapshot(snapshot.shop, snapshot.as_of, horizon)
             likelihood[horizon] = learnt.likelihood.predict(ahead)[f"likelihood_{horizon}"].to_numpy(np.float64)
             orders[horizon] = learnt.volume.predict(ahead)[f"expected_orders_{horizon}"].to_numpy(np.float64)
+        for horizon, model in self.far.items():
+            said = model.predict(Snapshot(snapshot.shop, snapshot.as_of, horizon))
+            likelihood[horizon], orders[horizon] = said["p_order"].to_numpy(), said["expected_orders"].to_numpy()
         return likelihood, orders
 
     def _lifetime(self, orders: Mapping[int, Numbers], value: Numbers, facts: pd.DataFrame) -> Numbers:

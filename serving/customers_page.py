@@ -19,8 +19,10 @@ orders on a day are one, and everything is known before a date (`as_of`, exclusi
 * **Likelihood** and **orders** of the main horizon are learnt on past dates and proved on others (`whobuys evaluate --table customers`). So are
   those of every other horizon of `[customers] horizons` for which enough of the past has closed: half the horizon of history, then the horizon
   itself.
-* A horizon longer than that is **carried on** from the longest that was learnt, by how much more a buy-till-you-die model expects of this
-  customer: MBG/NBD or Pareto/NBD, whichever would have been nearer over the last horizon (by BG/NBD nobody leaves before a second order).
+* A **longer horizon** is learnt from shorter ones: with all times told in horizons, a younger shop and a shorter horizon look like it. Its total is
+  the shop's return curve's or Pareto/NBD's, whichever was nearer the last time. Where nothing can be learnt, it is carried on from the longest that
+  was, by how much more a buy-till-you-die model expects of this customer: MBG/NBD or Pareto/NBD, whichever would have been nearer over the last
+  horizon (by BG/NBD nobody leaves before a second order).
 * Neither ever falls with the horizon, and as many orders are expected as their probability says at least.
 * **The value of an order** is the Gamma-Gamma model's: the customer's own mean, drawn toward that of all the more the fewer orders there are.
   Revenue is orders times that value, with a factor that made the total of the last windows right.

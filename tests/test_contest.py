@@ -1,8 +1,10 @@
 """Who answers: the model, unless past dates say that a rule is better, or too little is known to say."""
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -10,6 +12,7 @@ from features.config import Config
 from features.made_up import made_up_shop
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
+from features.snapshot import Snapshot
 from models.bundle import Bundle
 from training.contest import ENOUGH, USUAL_RULE, Result, answering_rule
 from training.fits import Fits
@@ -65,3 +68,42 @@ def test_a_tiny_shop_gets_an_answer(tiny: Shop, tmp_path_factory: pytest.TempPat
     kept = Bundle.load(folder)
     assert kept.rule == bundle.rule
     np.testing.assert_array_equal(kept.interest(snapshot, sets), given)
+
+
+def shop_of(orders: list[tuple[str, int, str]]) -> Shop:
+    """A shop of (customer, day, product), one order a row; products are named after their category, and some were never sold."""
+    rows = pd.DataFrame(orders, columns=["customer_id", "day", "product_id"])
+    rows["order_id"] = [f"o{number}" for number in range(len(rows))]
+    rows["ordered_at"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(rows["day"], unit="D")
+    names = [f"{kind} {number}" for kind in ("tent", "boot") for number in range(4)]
+    return Shop.of(
+        {
+            "orders": rows[["order_id", "customer_id", "ordered_at"]].assign(status="completed"),
+            "order_lines": rows[["order_id", "product_id"]].assign(line_no=1, quantity=1.0, price=10.0),
+            "products": pd.DataFrame({"product_id": names, "title": names, "category": [name[:4] for name in names]}),
+            "customers": pd.DataFrame({"customer_id": sorted(rows["customer_id"].unique())}),
+        }
+    )
+
+
+UNTAUGHT = {
+    "ten days of orders": [(f"c{who:03}", who % 10, f"{('tent', 'boot')[who % 2]} {who % 3}") for who in range(100)],
+    "a year in which nobody came back": [(f"c{who:03}", 3 * who, f"{('tent', 'boot')[who % 2]} {who % 3}") for who in range(120)],
+}
+
+
+@pytest.mark.parametrize("orders", UNTAUGHT.values(), ids=UNTAUGHT)
+def test_a_shop_with_nothing_to_learn_from_is_answered_by_a_rule(orders: list[tuple[str, int, str]], tmp_path: Path) -> None:
+    shop = shop_of(orders)
+    said: list[str] = []
+    bundle, _ = fit_and_prove(Fits(shop, recipe_of(Config(), threads=1), said.append), shop.default_as_of, origins=2)
+    snapshot, catalogue = Snapshot(shop, shop.default_as_of), Catalogue.of(shop)
+    assert bundle.rule and any("simple rules answer" in each for each in said)
+    bundle.save(tmp_path / "bundle")
+    given = Bundle.load(tmp_path / "bundle").interest(snapshot, [catalogue.category("tent"), ProductSet.of("new", ["tent 3"])])
+    assert np.isfinite(given).all() and (given >= 0).all() and (given <= 1).all()
+    campers = np.arange(len(given)) % 2 == 0
+    for column in range(2):
+        assert given[campers, column].min() > given[~campers, column].max()
+    assert given[:, 1].sum() < given[:, 0].sum()
+    assert len(bundle.customers(snapshot)) == len(given)

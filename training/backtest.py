@@ -16,7 +16,7 @@ from models import metrics
 from models.base import Floats
 from models.bundle import Bundle
 from models.calibrated import LiftCurve
-from models.interest import had
+from models.interest import Interest, had
 from models.intervals import Spread
 from models.ruled import Ruled
 from models.volume import PARTS, usual_volume
@@ -93,7 +93,9 @@ class Learnt:
     def correct(self, raw: Bundle) -> Bundle:
         """The bundle with what was learnt."""
         correction, spread = learnt_correction(self.interest, shape=True)[0], Spread.learnt(self.totals)
-        pair_model = raw.pair_model and raw.pair_model.proven(correction=correction, spread=spread, rule=self._rule(raw.as_of))
+        pair_model = raw.pair_model
+        if isinstance(pair_model, Interest):
+            pair_model = pair_model.proven(correction=correction, spread=spread, rule=self._rule(raw.as_of))
         level = learnt_correction(self.likelihood, shape=False)[0].level
         return replace(raw, pair_model=pair_model, customer_model=raw.customer_model and replace(raw.customer_model, level=level))
 
@@ -162,7 +164,7 @@ def backtest(fits: Fits, dates: list[date], *, bundle_id: str, plan: Plan | None
 
 def _interests(fits: Fits, bundle: Bundle, ground: Ground, learnt: Learnt) -> Compared:
     """The window is seen through the sample that later fits learn from, which holds sets of all kinds."""
-    assert bundle.pair_model is not None
+    assert isinstance(bundle.pair_model, Interest)
     compared = Compared.of(bundle, ground)
     sample = fits.sample(bundle.as_of)
     learnt.interest.append(Window(bundle.pair_model.log_odds(sample.columns), sample.bought, sample.weight, had(sample.columns)))
@@ -174,7 +176,7 @@ def _result(compared: Compared, methods: pd.DataFrame) -> Result:
     """How the model itself ranked, also where a rule answered in its place."""
     result = {str(row["method"]): (float(row["sets"]), float(row["ap"])) for row in methods.to_dict("records")}
     model, ground = compared.bundle.pair_model, compared.ground
-    assert model is not None
+    assert isinstance(model, Interest)
     if model.rule is not None:
         own = replace(model, rule=None).predict(ground.snapshot, ground.sets, Catalogue.of(ground.snapshot.shop))
         found = metrics.summary(metrics.by_set(own, ground.outcome, ground.bought))

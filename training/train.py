@@ -11,12 +11,15 @@ from features.config import Config, ModelSection
 from features.errors import DataError
 from features.files import locked, publish, read_current
 from features.shop import Shop
+from features.snapshot import Snapshot
 from models.blend import BlendConfig
 from models.bundle import Bundle
 from models.interest import InterestConfig
 from models.likelihood import LikelihoodConfig
-from models.outlook import OutlookConfig
+from models.outlook import Outlook, OutlookConfig
+from models.ruled import RuleAlone, Ruled
 from training.backtest import Backtest, backtest, backtest_dates
+from training.contest import USUAL_RULE
 from training.fits import Fits, Recipe, Say
 
 BUNDLES = "bundles"
@@ -97,7 +100,7 @@ def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Bac
         bundle, missing = test.learnt.correct(fits.bundle(as_of, name=name)), ""
     except DataError as error:
         bundle, missing = Bundle(name, as_of, fits.recipe.horizon, None, None), str(error)
-        fits.say(f"note: {missing}; until then customers are answered by buy-till-you-die models, and product sets not at all")
+        fits.say(f"note: {missing}; until then simple rules answer for product sets, and buy-till-you-die models for customers")
     facts = {
         "tables": fits.shop.tables_id,
         "customers": len(fits.snapshot(as_of).customer_ids),
@@ -107,10 +110,19 @@ def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Bac
         "measures": test.measures() if test.origins else {},
         "learnt": test.learnt.facts(),
         "versions": {name: version(name) for name in LIBRARIES},
-        "rule": bundle.rule or "",
         "missing": missing,
     }
-    return replace(bundle, outlook_model=fits.outlook(bundle), facts=facts), test
+    outlook = fits.outlook(bundle)
+    if missing and fits.shop.has_lines:
+        bundle = replace(bundle, pair_model=RuleAlone(untaught_rule(fits.snapshot(as_of), outlook)))
+    return replace(bundle, outlook_model=outlook, facts=facts | {"rule": bundle.rule or ""}), test
+
+
+def untaught_rule(snapshot: Snapshot, outlook: Outlook) -> Ruled:
+    """The usual rule for a shop without a date to learn from: as many buyers as of late, by how many more or fewer orders the outlook expects."""
+    lately = float((snapshot.customers()["recency"] <= snapshot.horizon).mean())
+    expected = float(outlook.predict(snapshot, None)[f"likelihood_{snapshot.horizon}"].mean())
+    return Ruled.untaught(USUAL_RULE, level=expected / lately if lately else 1.0)
 
 
 def bundle_id(fits: Fits, as_of: date, origins: int) -> str:

@@ -1,0 +1,133 @@
+"""Several past dates together, each predicted by a fit that knew nothing after it: slices, totals, the likeliest bins, log loss and intervals.
+
+    python benchmarks/origins.py [--data FOLDER] [--only online_retail,...] [--origins 5] [--write]
+
+The newest date is that of benchmarks/accuracy.py. In each slice the rule to compare with is the one that was best there on these very dates, which is
+more than any rule that could have been chosen before. Ends with 1 when a slice with enough in it loses to that rule by 1 % or more (lower end of the
+interval), a total is off by more than 10 %, one of the five likeliest of 20 bins by more than 15 %, a calibrated rule has the lower log loss, or
+intervals of 80 % hold fewer than 70 or more than 90 % of the sets.
+"""
+
+import argparse
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _commands import names_among, whobuys
+from _grounds import GROUNDS, HORIZON, Ground, there
+from _page import DATA, figure, table_of, write_section
+
+from features.config import Config
+from features.shop import Shop
+from models.baselines import BASELINES
+from training.backtest import Backtest, backtest, backtest_dates
+from training.evaluation.compared import OURS, Plan
+from training.evaluation.slices import named, with_intervals
+from training.fits import Fits
+from training.train import recipe_of
+
+SETS, OUTCOMES = 30, 1000
+"""A slice with fewer measured sets or outcomes is shown, and not judged."""
+LOSS, TOTAL, BIN, HELD = 0.01, 0.10, 0.15, (0.7, 0.9)
+TOP = 5
+
+
+def measured(ground: Ground, data: Path, *, origins: int) -> tuple[Backtest, pd.DataFrame]:
+    """The comparison at every date, and the slices of all dates together with their intervals."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = ground.files(data, Path(folder))
+        whobuys("import", *files.values(), "--shop", Path(folder) / "shop", *ground.how())
+        sets = ground.sets(data, files)
+        fits = Fits(Shop.open(Path(folder) / "shop"), recipe_of(Config()), lambda words: print(f"  {words}", flush=True))
+        dates = backtest_dates(fits, ground.as_of + timedelta(days=HORIZON), origins)
+        test = backtest(fits, dates, bundle_id="origins", plan=Plan(lambda snapshot, catalogue: sets, tuple(BASELINES), calibrated=True))
+        return test, with_intervals(test.tables["slices"], test.cases, test.compared)
+
+
+def bins(calibration: pd.DataFrame) -> list[float]:
+    """Predicted over real of the likeliest bins, all dates together, likeliest last."""
+    place = calibration.groupby("origin").cumcount()
+    sums = calibration[["predicted", "real"]].mul(calibration["pairs"], axis=0).groupby(place).sum().tail(TOP)
+    return [float(each) for each in (sums["predicted"] / sums["real"]).to_numpy()]
+
+
+def log_losses(methods: pd.DataFrame) -> pd.Series:
+    """The mean log loss of every method that gives probabilities, over the dates, lowest first."""
+    return methods.groupby("method")["log_loss"].mean().dropna().sort_values()
+
+
+def slice_rows(slices: pd.DataFrame) -> list[list[str]]:
+    """The rows of the table for people; a slice without outcomes is left out."""
+    rows = []
+    for each in slices[slices["outcomes"] > 0].to_dict("records"):
+        beside = "" if np.isnan(each["ratio"]) else f"{each['ratio']:.2f} ({each['ratio_low']:.2f} to {each['ratio_high']:.2f})"
+        ap = "" if np.isnan(each["ap"]) else figure(each["ap"])
+        rows.append([each["slice"], f"{each['sets']:,}", f"{each['outcomes']:,}", f"{each['level']:.2f}", ap, beside, named(str(each["rule"]))])
+    return rows
+
+
+def missed(slices: pd.DataFrame, top: list[float], losses: pd.Series, held: float) -> list[str]:
+    """What does not hold."""
+    many = slices[slices["outcomes"] >= OUTCOMES]
+    found = [
+        f"{row['slice']}: AP over the best rule may be {row['ratio_low']:.2f}"
+        for row in many[many["sets"] >= SETS].to_dict("records")
+        if row["ratio_low"] < 1 - LOSS
+    ]
+    found += [f"{row['slice']}: expected over real is {row['level']:.2f}" for row in many.to_dict("records") if abs(row["level"] - 1) > TOTAL]
+    found += [f"bin {TOP - place} from the top: predicted over real is {each:.2f}" for place, each in enumerate(top) if abs(each - 1) > BIN]
+    if losses.index[0] != OURS:
+        found.append(f"the log loss of {named(str(losses.index[0]))} is lower: {losses.iloc[0]:.5f}, ours {losses[OURS]:.5f}")
+    if not HELD[0] <= held <= HELD[1]:
+        found.append(f"intervals of 80 % held {held:.0%} of the sets")
+    return found
+
+
+def measure(ground: Ground, data: Path, *, origins: int) -> tuple[str, list[str]]:
+    """The section of one data set, and what does not hold."""
+    test, slices = measured(ground, data, origins=origins)
+    tables = test.tables
+    top, losses, cover = bins(tables["calibration"]), log_losses(tables["methods"]), tables["coverage"]
+    held = float(cover["sets_covered"].sum() / cover["sets"].sum())
+    problems = missed(slices, top, losses, held)
+    rivals = losses.drop(OURS)
+    heads = ("slice", "sets", "outcomes", "expected / real", "AP", "over the best rule there", "which is")
+    lines = [
+        f"### {ground.title.split(':')[0]}: {len(test.origins)} dates from {test.origins[0].as_of} to {test.origins[-1].as_of}",
+        "",
+        *table_of(heads, slice_rows(slices)),
+        "",
+        f"* Predicted over real in the five likeliest of 20 bins, likeliest last: {', '.join(f'{each:.2f}' for each in top)}.",
+        f"* Log loss {losses[OURS]:.5f}; of the best calibrated rule, {named(str(rivals.index[0]))}: {rivals.iloc[0]:.5f}.",
+        f"* Intervals of 80 % held {held:.0%} of the sets, and the total of all sets on {int(cover['covered'].sum())} of {len(cover)} dates.",
+        *(f"* Does not hold: {each}." for each in problems),
+        "",
+    ]
+    return "\n".join(lines), problems
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data sets")
+    parser.add_argument("--only", type=names_among(GROUNDS), default=list(GROUNDS), help="names, separated by commas")
+    parser.add_argument("--origins", type=int, default=5, help="past dates, 30 days apart")
+    parser.add_argument("--write", action="store_true", help="write the result into docs/evaluation.md")
+    given = parser.parse_args()
+    names, problems = there(given.only, given.data), []
+    for name in names:
+        print(name, flush=True)
+        text, found = measure(GROUNDS[name], given.data / name, origins=given.origins)
+        print(f"\n{text}", flush=True)
+        problems += [f"{name}: {each}" for each in found]
+        if given.write:
+            write_section(f"origins {name}", text)
+    if names:
+        print("\n".join(f"does not hold: {each}" for each in problems) or "everything holds")
+    return int(bool(problems))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

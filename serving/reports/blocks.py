@@ -1,0 +1,160 @@
+"""What a page is made of, as plain values: sections of sentences, tables, bars and curves, and numbers as people write them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+
+UNKNOWN = "–"
+SHADES = 0.75
+"""How strong the strongest cell of a table is coloured."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """``text`` of a table's cell, ``below`` it in small, and how strongly it is coloured (``shade``, 0 to 1)."""
+
+    text: str
+    below: str = ""
+    shade: float = 0.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """``name`` of a row, what it means in small, and its cells."""
+
+    name: str
+    cells: Sequence[Cell | str]
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings; ``first`` is the heading of their names."""
+
+    first: str
+    head: Sequence[str]
+    rows: Sequence[Row]
+    title: str = ""
+    kind: Literal["table"] = "table"
+
+
+@dataclass(frozen=True)
+class Bars:
+    """For each row a bar of a whole: the shares (0 to 1) of ``parts``."""
+
+    parts: Sequence[str]
+    rows: Mapping[str, Sequence[float]]
+    title: str = ""
+    kind: Literal["bars"] = "bars"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Upright bars, from left to right: label, size (0 to 1), what it says when it is touched, and whether it is drawn pale."""
+
+    bars: Sequence[tuple[str, float, str, bool]]
+    title: str = ""
+    kind: Literal["columns"] = "columns"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Named lines of points (x, y), both 0 to 1, from left to right; what the axes mean."""
+
+    lines: Mapping[str, Sequence[tuple[float, float]]]
+    across: str
+    upwards: str
+    title: str = ""
+    kind: Literal["curves"] = "curves"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Words and what they mean."""
+
+    terms: Sequence[tuple[str, str]]
+    title: str = ""
+    kind: Literal["terms"] = "terms"
+
+
+Block = Table | Bars | Columns | Curves | Terms
+
+
+@dataclass(frozen=True)
+class Section:
+    """``said`` in plain words first, then the blocks behind it. Without blocks the sentences say why there are none."""
+
+    title: str
+    said: Sequence[str]
+    blocks: Sequence[Block] = ()
+
+
+def count(value: float) -> str:
+    """A whole number with thousands; unknown as a dash.
+
+    >>> count(1234.4), count(float("nan"))
+    ('1,234', '–')
+    """
+    return UNKNOWN if np.isnan(value) else f"{value:,.0f}"
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1 in per cent; with a decimal below a tenth.
+
+    >>> percent(0.345), percent(0.0123), percent(0.0), percent(float("nan"))
+    ('34 %', '1.2 %', '0 %', '–')
+    """
+    if np.isnan(share):
+        return UNKNOWN
+    return f"{share:.1%}".replace("%", " %") if 0 < abs(share) < 0.0995 else f"{share:.0%}".replace("%", " %")
+
+
+def money(value: float, currency: str = "") -> str:
+    """An amount, with two decimals below a hundred.
+
+    >>> money(12345.6, "EUR"), money(9.5), money(float("nan"), "EUR")
+    ('12,346 EUR', '9.50', '–')
+    """
+    if np.isnan(value):
+        return UNKNOWN
+    text = f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:,.2f}"
+    return f"{text} {currency}".rstrip()
+
+
+def times(value: float) -> str:
+    """How many times as much.
+
+    >>> times(1.256), times(float("nan"))
+    ('1.26 ×', '–')
+    """
+    return UNKNOWN if np.isnan(value) else f"{value:.2f} ×"
+
+
+def day(of: date) -> str:
+    """A date for people.
+
+    >>> day(date(2026, 7, 1))
+    '1 July 2026'
+    """
+    return f"{of.day} {of:%B %Y}"
+
+
+def shaded(value: float, most: float) -> float:
+    """How strongly a value is coloured beside the greatest of its table, 0 to ``SHADES``.
+
+    >>> shaded(5.0, 10.0), shaded(float("nan"), 10.0)
+    (0.375, 0.0)
+    """
+    return 0.0 if np.isnan(value) or not most > 0 else round(SHADES * float(np.clip(value / most, 0, 1)), 3)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -1,0 +1,47 @@
+"""The verbs that write pages for people: report customers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from whobuys.terminal import HERE, AsOf, MemoryLimit, ShopFolder, Threads, progress, set_threads, warn_if_stale
+
+PAGE = ".html"
+FOLDER = "reports"
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Pages for people: one HTML file each, which needs nothing else.")
+
+
+@app.command()
+def customers(
+    shop: ShopFolder = HERE,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write the page.", show_default="reports/customers.html")
+    ] = None,
+    as_of: AsOf = None,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
+) -> None:
+    """Write a page about the customers: who will order, stages of life, importance, RFM, value against risk, cohorts, seasons. It names nobody.
+
+    It reads the published scores where they are of the date; otherwise every customer is scored for it. Prints the path.
+    """
+    set_threads(threads)
+    from features.config import load_config
+    from features.errors import UsageError
+    from features.files import write_text
+    from serving.published import enough_room
+    from serving.reports.base import Base
+    from serving.reports.customers import page
+
+    path = output or shop / FOLDER / f"customers{PAGE}"
+    if path.suffix.lower() != PAGE:
+        raise UsageError(f"{path}: the report is one HTML page; name a file that ends with {PAGE}")
+    with enough_room(shop), progress() as tell:
+        base = Base.open(shop, as_of, config=load_config(shop), memory_limit=memory_limit, threads=threads, say=tell)
+        tell(f"writing about {len(base.customers):,} customers as of {base.as_of}")
+        write_text(path, page(base))
+    if as_of is None:
+        warn_if_stale(base.as_of, horizon=base.bundle.horizon)
+    typer.echo(str(path))

@@ -25,7 +25,7 @@ from models.btyd import BTYD, BuyTillYouDie, fitted, held_out, said_by
 from models.btyd_cells import Numbers
 from models.gamma_gamma import GammaGamma
 from models.likelihood import Likelihood, LikelihoodConfig
-from models.volume import Volume, VolumeConfig
+from models.volume import PARTS, Volume, VolumeConfig
 
 YEAR = 365.25
 LEAST_HISTORY, LEAST_SHARE = 30, 0.5
@@ -57,10 +57,10 @@ class Learnt:
     volume: Volume
 
     @classmethod
-    def of(cls, snapshots: Sequence[Snapshot], *, config: LikelihoodConfig) -> Self:
-        """Learn from snapshots whose horizon has passed. Raises DataError where nobody ordered again, or everybody did."""
+    def of(cls, snapshots: Sequence[Snapshot], *, config: LikelihoodConfig, parts: Sequence[str] = PARTS) -> Self:
+        """Learn from snapshots whose horizon has passed; ``parts`` as in ``Volume.fit``. Raises DataError where nobody ordered again, or all did."""
         volume = VolumeConfig(seed=config.seed, half_life=config.half_life, threads=config.threads)
-        return cls(Likelihood.fit(snapshots, config=config), Volume.fit(snapshots, config=volume))
+        return cls(Likelihood.fit(snapshots, config=config), Volume.fit(snapshots, config=volume, parts=parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,8 @@ class Outlook:
             dates = teaching_dates(snapshot.shop, snapshot.as_of, horizon) if horizon != snapshot.horizon else []
             with suppress(DataError):
                 if dates:
-                    learnt[horizon] = Learnt.of([Snapshot(snapshot.shop, each, horizon) for each in dates], config=config.likelihood)
+                    past = [Snapshot(snapshot.shop, each, horizon) for each in dates]
+                    learnt[horizon] = Learnt.of(past, config=config.likelihood, parts=["orders"])
         longest = max([*learnt, *([snapshot.horizon] if main else [])], default=0)
         far = {}
         for horizon in (each for each in config.horizons if each > longest):

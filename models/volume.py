@@ -55,16 +55,16 @@ class Volume:
     parts: dict[str, Part]
 
     @classmethod
-    def fit(cls, snapshots: Sequence[Snapshot], *, config: VolumeConfig) -> Self:
-        """Learn from every customer of snapshots whose horizon has passed, by Poisson regression; nearer dates count more."""
+    def fit(cls, snapshots: Sequence[Snapshot], *, config: VolumeConfig, parts: Sequence[str] = PARTS) -> Self:
+        """Learn ``parts`` from every customer of snapshots whose horizon has passed, by Poisson regression; nearer dates count more."""
         newest = max(snapshot.day for snapshot in snapshots)
         columns = pd.concat([snapshot.customers().astype(np.float32) for snapshot in snapshots], ignore_index=True)
         came = pd.concat([snapshot.volume() for snapshot in snapshots], ignore_index=True)
         ages = [0.5 ** ((newest - snapshot.day) / config.half_life) for snapshot in snapshots]
         weight = np.repeat(np.asarray(ages, np.float32), [len(snapshot.codes) for snapshot in snapshots])
-        known = [name for name in PARTS if came[name].any()]
-        parts = {name: _fitted(columns, came[name].to_numpy(np.float32), weight, config=config) for name in known}
-        return cls(config, snapshots[0].horizon, parts)
+        known = [name for name in parts if came[name].any()]
+        fitted = {name: _fitted(columns, came[name].to_numpy(np.float32), weight, config=config) for name in known}
+        return cls(config, snapshots[0].horizon, fitted)
 
     def predict(self, snapshot: Snapshot) -> pd.DataFrame:
         """Columns ``expected_orders_<horizon>`` and ``expected_products_<horizon>`` (float32), index customer_id, for every customer of the snapshot.

@@ -133,6 +133,11 @@ class Base:
         """Days from the first order to ``as_of``."""
         return day_number(self.as_of) - day_number(self.first_day)
 
+    @property
+    def unit(self) -> str:
+        """What follows a title above amounts."""
+        return f", {self.currency}" if self.currency else ""
+
     def money(self, value: float) -> str:
         """An amount in the shop's currency."""
         return money(value, self.currency)

@@ -104,12 +104,13 @@ def count(value: float) -> str:
 def percent(share: float) -> str:
     """A share of 0 to 1 in per cent; with a decimal below a tenth.
 
-    >>> percent(0.345), percent(0.0123), percent(0.0), percent(float("nan"))
-    ('34 %', '1.2 %', '0 %', '–')
+    >>> percent(0.345), percent(0.0123), percent(0.01), percent(float("nan"))
+    ('34 %', '1.2 %', '1 %', '–')
     """
     if np.isnan(share):
         return UNKNOWN
-    return f"{share:.1%}".replace("%", " %") if 0 < abs(share) < 0.0995 else f"{share:.0%}".replace("%", " %")
+    text = f"{share:.1%}" if 0 < abs(share) < 0.0995 else f"{share:.0%}"
+    return text.replace(".0%", "%").replace("%", " %")
 
 
 def money(value: float, currency: str = "") -> str:

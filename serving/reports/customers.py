@@ -28,7 +28,6 @@ RHYTHM_BASES = {
 TERMS = (
     ("likelihood", "The probability of at least one order within the days that are told, from the date on."),
     ("expected orders, expected revenue", "The sum of what each customer brings on average; revenue is before returns."),
-    ("customer still", "The probability that somebody has not left for good, by a buy-till-you-die model of when and how often customers order."),
     ("rhythm", "The days between two order days that are usual for the customer."),
     ("R, F, M", "Fifths of the customers by recency, frequency and monetary value: days since the last order, orders, revenue per order."),
     ("95 % sure", "The share, drawn toward that of all customers where there are few, lies between the two ends with a probability of 95 %."),

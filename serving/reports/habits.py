@@ -58,15 +58,17 @@ def repeats(base: Base) -> Section:
         if len(odds) < 2:
             silent.append(TITLES[by].removeprefix("by "))
             continue
-        most = float(odds["expected"].head(GROUPS).max())
         rows = [
-            Row(str(each["group"]), [count(each["customers"]), Cell(percent(each["share"]), shade=shaded(each["expected"], most)), _interval(each)])
+            Row(str(each["group"]), [count(each["customers"]), Cell(percent(each["share"]), shade=shaded(each["expected"], 1.0)), _interval(each)])
             for _, each in odds.head(GROUPS).iterrows()
         ]
-        tables.append(Table(first, ["new customers", f"ordered again in {AGAIN} days", "95 % sure"], rows, TITLES[by].capitalize()))
+        tables.append(Table(first, ["customers", "again", "95 % sure"], rows, TITLES[by].capitalize()))
     if base.history <= AGAIN:
         return Section("Who orders again", [f"The first order is less than {AGAIN + 1} days old, so nobody had {AGAIN} days to order again."])
-    said = [f"Of customers whose first order is at least {AGAIN} days old: how many ordered again on a later day within {AGAIN} days of it."]
+    said = [
+        f"Of customers whose first order is at least {AGAIN} days old: how many ordered again on a later day within {AGAIN} days of it, and between "
+        "which shares that lies with a certainty of 95 %.",
+    ]
     if silent:
         said.append(f"Not known, or the same for all: {listed(silent)}.")
     return Section("Who orders again", said, tables)

@@ -10,20 +10,20 @@ from models.reasons import contributions, drivers
 from models.rfm import GROUPS as RFM_GROUPS
 from models.rfm import concentration_of
 from serving.reports.base import Base
-from serving.reports.blocks import Bars, Cell, Curves, Row, Section, Table, count, listed, percent, shaded, times
+from serving.reports.blocks import Bars, Cell, Curves, Row, Section, Table, count, listed, money, percent, shaded, times
 
 Shares = dict[str, dict[str, float]]
 Cells = dict[tuple[object, object], tuple[float, float]]
 RISKS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
-"""Where the bins of the probability to be a customer still begin."""
+"""Where the bins of likelihood begin."""
 BEST = (0.01, 0.05, 0.1, 0.2, 0.5)
 DRIVEN = 50_000
 """Customers whose drivers are looked at, evenly chosen; further ones change nothing."""
 LEAST_DRIVER = 0.02
 REASON_WORDS = {
     "season": "orders in the same weeks of last year",
-    "orders": "how many orders, and how many lately",
-    "rhythm": "days since the last order, and the rhythm",
+    "orders": "orders in all and lately",
+    "rhythm": "days since the last order, beside the rhythm",
     "age": "days since the first order",
     "spend": "money per order",
     "discounts": "discounts",
@@ -77,23 +77,29 @@ def rfm(base: Base) -> Section:
     """Customers and their mean value by recency and frequency, and the named groups."""
     frame = base.customers[["rfm_recency", "rfm_frequency", "rfm_group"]].assign(revenue=base.revenue(base.ahead).to_numpy())
     cells = _cells(frame.groupby(["rfm_recency", "rfm_frequency"])["revenue"].agg(["size", "mean"]))
+    if len(cells) == 1:
+        return Section("RFM", ["All customers are alike in when they last ordered and how often, so fifths of them would tell nothing."])
     most = max(mean for _, mean in cells.values())
     steps = range(1, 6)
-    rows = [Row(_fifth("R", r), [_rfm_cell(base, cells, (r, f), most) for f in steps]) for r in reversed(steps)]
-    grid = Table("last order", [_fifth("F", f) for f in steps], rows, f"Customers, and the revenue of {base.ahead} days expected of each")
+    rows = [Row(_fifth("R", r), [_rfm_cell(cells, (r, f), most) for f in steps]) for r in reversed(steps)]
+    grid = Table(
+        "last order", [_fifth("F", f) for f in steps], rows, f"Customers, and below it the revenue expected of each in {base.ahead} days{base.unit}"
+    )
     sums = frame.groupby("rfm_group")["revenue"].agg(["size", "sum"]).reindex([each.name for each in RFM_GROUPS], fill_value=0)
     shown = zip(RFM_GROUPS, sums["size"] / max(len(frame), 1), sums["size"], sums["sum"] / max(float(frame["revenue"].sum()), 1e-9), strict=True)
     named = [
-        Row(group.name, [Cell(count(size), percent(share)), percent(revenue), group.definition()], group.meaning)
+        Row(
+            group.name,
+            [Cell(count(size), percent(share)), Cell(percent(revenue), shade=shaded(revenue, 1.0))],
+            f"{group.definition()}: {group.meaning}",
+        )
         for group, share, size, revenue in shown
     ]
     said = [
         "Customers are ranked by days since the last order (R), by orders (F) and by revenue per order (M), and cut into fifths: 5 is best. Equals "
         "are in one fifth, so fifths need not be equally large.",
     ]
-    if len(cells) == 1:
-        said.append("All customers are alike in recency and frequency, so there is one cell.")
-    return Section("RFM", said, [grid, Table("group", ["customers", "expected revenue", "scores"], named, "The groups")])
+    return Section("RFM", said, [grid, Table("group", ["customers", "expected revenue"], named, "The groups, by their scores")])
 
 
 def _fifth(letter: str, score: int) -> str:
@@ -101,11 +107,11 @@ def _fifth(letter: str, score: int) -> str:
     return f"{letter} {score}{f', {ends[0]}' * (score == 1)}{f', {ends[1]}' * (score == 5)}"
 
 
-def _rfm_cell(base: Base, cells: Cells, at: tuple[object, object], most: float) -> Cell | str:
+def _rfm_cell(cells: Cells, at: tuple[object, object], most: float) -> Cell | str:
     if at not in cells:
         return ""
     size, mean = cells[at]
-    return Cell(count(size), base.money(mean), shaded(mean, most))
+    return Cell(count(size), money(mean), shaded(mean, most))
 
 
 def _cells(table: pd.DataFrame) -> Cells:
@@ -114,39 +120,43 @@ def _cells(table: pd.DataFrame) -> Cells:
 
 
 def risk(base: Base) -> Section:
-    """Expected revenue by the probability to be a customer still, by importance, and what could be lost with those who are slipping away."""
-    alive = base.customers["p_alive"].astype(np.float64) if "p_alive" in base.customers else base.likely(base.ahead)
-    bins = pd.Series(np.digitize(alive.fillna(0), RISKS) - 1, index=alive.index)
+    """Expected revenue by how likely an order is, by importance, and what could be lost with those who are slipping away."""
+    bins = pd.Series(np.digitize(base.likely(base.ahead).fillna(0), RISKS) - 1, index=base.customers.index)
     frame = base.matters.assign(bin=bins, group=base.group, stage=base.customers["lifecycle"], past=base.facts["spent_365"])
     cells = _cells(frame.groupby(["group", "bin"])["revenue"].agg(["sum", "size"]))
     most = max(value for value, _ in cells.values())
     steps = range(len(RISKS))
-    rows = [Row(name, [_value_cell(base, cells, (name, each), most) for each in steps]) for name in GROUP_NAMES]
+    rows = [Row(name, [_value_cell(cells, (name, each), most) for each in steps]) for name in GROUP_NAMES]
     sums = frame.groupby("bin")["revenue"].agg(["sum", "size"]).reindex(steps, fill_value=0)
-    rows.append(Row("together", [Cell(base.money(row["sum"]), count(row["size"])) for _, row in sums.iterrows()]))
-    grid = Table("importance", [_bin(each) for each in steps], rows, f"Expected revenue of {base.ahead} days, and customers below it")
-    weak, total = frame[frame["bin"] < RISKS.index(0.5)], max(float(frame["revenue"].sum()), 1e-9)
+    rows.append(Row("together", [Cell(money(row["sum"]), count(row["size"])) for _, row in sums.iterrows()]))
+    grid = Table("importance", [_bin(each) for each in steps], rows, f"Revenue expected in {base.ahead} days{base.unit}, and below it the customers")
+    weak = frame[frame["bin"] < RISKS.index(0.5)]
     said = [
-        f"The columns are how probable it is that somebody is a customer still, the rows how much they matter. Of the {base.money(total)} expected "
-        f"in {base.ahead} days, {percent(weak['revenue'].sum() / total)} hang on the {count(len(weak))} customers for whom that is less than even.",
+        f"The columns tell how likely an order is within {base.ahead} days, the rows how much the customers matter. For {count(len(weak))} customers "
+        f"that is less likely than not: they brought {base.money(weak['past'].sum())} in the last 365 days, and "
+        f"{base.money(weak['revenue'].sum())} of the {base.money(frame['revenue'].sum())} in sight are expected of them.",
     ]
     told, lost = _slipping(base, frame[frame["stage"] == SLIPPING_AWAY])
     return Section("Value against risk", [*said, told], [grid, *lost])
 
 
-def _value_cell(base: Base, cells: Cells, at: tuple[object, object], most: float) -> Cell | str:
+def _value_cell(cells: Cells, at: tuple[object, object], most: float) -> Cell | str:
     if at not in cells:
         return ""
     value, size = cells[at]
-    return Cell(base.money(value), count(size), shaded(value, most))
+    return Cell(money(value), count(size), shaded(value, most))
 
 
 def _bin(number: int) -> str:
+    """A bin of likelihood for people.
+
+    >>> _bin(0), _bin(1), _bin(5)
+    ('under 10 %', '10–30 %', 'from 90 %')
+    """
+    begins = [f"{each * 100:.0f}" for each in RISKS]
     if number == 0:
-        return f"under {RISKS[1]:.0%}".replace("%", " %")
-    if number == len(RISKS) - 1:
-        return f"{RISKS[-1]:.0%} and more".replace("%", " %")
-    return f"{RISKS[number]:.0%} to {RISKS[number + 1]:.0%}".replace("%", " %")
+        return f"under {begins[1]} %"
+    return f"from {begins[number]} %" if number == len(RISKS) - 1 else f"{begins[number]}–{begins[number + 1]} %"
 
 
 def _slipping(base: Base, slipping: pd.DataFrame) -> tuple[str, list[Table]]:
@@ -156,7 +166,7 @@ def _slipping(base: Base, slipping: pd.DataFrame) -> tuple[str, list[Table]]:
     ordered = by.sort_values("revenue", ascending=False, kind="stable")
     most = float(ordered["revenue"].max())
     rows = [
-        Row(str(name), [count(each["size"]), base.money(each["past"]), Cell(base.money(each["revenue"]), shade=shaded(each["revenue"], most))])
+        Row(str(name), [count(each["size"]), money(each["past"]), Cell(money(each["revenue"]), shade=shaded(each["revenue"], most))])
         for name, each in ordered.iterrows()
     ]
     told = (
@@ -164,7 +174,7 @@ def _slipping(base: Base, slipping: pd.DataFrame) -> tuple[str, list[Table]]:
         f"{base.money(slipping['revenue'].sum())} are expected of them in the next {base.ahead}: what could be lost."
     )
     head = ["slipping away", "revenue of the last 365 days", f"expected in {base.ahead} days"]
-    return told, [Table("importance", head, rows, "What could be lost")]
+    return told, [Table("importance", head, rows, f"What could be lost{base.unit}")]
 
 
 def concentration(base: Base) -> Section:
@@ -179,7 +189,7 @@ def concentration(base: Base) -> Section:
         f"The best tenth of the customers brought {percent(_at(past, 0.1))} of all revenue so far; half of it came from the best {percent(half)}.",
         *(["There are few customers, so the curve is coarse."] if len(spent) < 100 else []),
     ]
-    rows = [Row(f"the best {percent(share)}", [percent(_at(curve, share)) for curve in curves.values()]) for share in BEST]
+    rows = [Row(f"the best {share:.0%}".replace("%", " %"), [percent(_at(curve, share)) for curve in curves.values()]) for share in BEST]
     lines = {name: list(zip(curve["customers"], curve["revenue"], strict=True)) for name, curve in curves.items()}
     drawn = Curves(lines, "share of customers, those who bring most first", "share of revenue")
     return Section("Concentration", said, [drawn, Table("customers", list(curves), rows)])
@@ -207,8 +217,8 @@ def value_drivers(base: Base) -> Section:
     strong = [str(each) for each in found["reason"][found["group"] > found["others"]][:3]]
     said = [
         f"Strongest for VIPs: {listed([REASON_WORDS.get(each, each) for each in strong])}." if strong else "Nothing sets VIPs apart from others.",
-        "How many times a reason raises the odds of an order (for money per order: its value, too) above those of all customers, as the model weighs "
-        "it; below 1 it lowers them.",
+        "How many times the odds of an order become greater than those of the mean customer by each reason, as the model weighs it (money per order: "
+        "its value, too); below 1 they become smaller.",
     ]
     weights = [
         Row(REASON_WORDS.get(each, each), [times(float(np.exp(group))), times(float(np.exp(others)))])

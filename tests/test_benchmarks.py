@@ -17,7 +17,10 @@ def run(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize(
     "script, option",
-    [("accuracy.py", "--only"), ("ablation.py", "--only"), ("origins.py", "--only"), ("further.py", "--only"), ("further.py", "--grounds")],
+    [
+        *((script, "--only") for script in ("accuracy.py", "ablation.py", "origins.py", "customers.py", "further.py")),
+        ("further.py", "--grounds"),
+    ],
 )
 def test_an_unknown_name_is_told_with_the_known_ones(script: str, option: str) -> None:
     told = run(script, option, "nonsense")
@@ -38,7 +41,19 @@ def test_data_that_are_not_there_are_told_and_no_failure(script: str, tmp_path: 
     assert all(words not in told.stdout for words in ("every floor is met", "every proof holds", "everything holds"))
 
 
-@pytest.mark.parametrize("section", ["events", *(f"{kind} {shop}" for kind in ("accuracy", "ablation", "origins") for shop in SHOPS)])
+def test_the_customer_benchmark_tells_absent_data_and_claims_nothing(tmp_path: Path) -> None:
+    told = run("customers.py", "--data", tmp_path)
+    assert told.returncode == 0, told.stderr
+    for name in ("cdnow", "online_retail"):
+        assert f"{tmp_path / name}: the data set is not there, nothing is measured on it" in told.stdout
+    assert "nothing is measured\n" in told.stdout
+    assert "every stated figure is reached" not in told.stdout
+
+
+@pytest.mark.parametrize(
+    "section",
+    ["customers cdnow", "customers online_retail", "events", *(f"{kind} {shop}" for kind in ("accuracy", "ablation", "origins") for shop in SHOPS)],
+)
 def test_every_result_has_its_section(section: str) -> None:
     page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
     begin, end = f"<!-- {section} -->\n", f"<!-- end of {section} -->\n"

@@ -15,6 +15,8 @@ Groups = list[tuple[str, NDArray[np.int64]]]
 class SetMixture:
     """How many sets of each kind a snapshot is trained on; ``least_orders`` from the set, decayed over 90 days, make it worth asking.
 
+    Of single ``products`` every other one is drawn by its orders: best sellers are asked about more than others, and are few.
+
     A shop with so many customers that the grid customers x sets passes ``grid`` takes fewer sets, but at least half of them.
     """
 
@@ -42,12 +44,21 @@ def training_sets(snapshot: Snapshot, catalogue: Catalogue, *, mixture: SetMixtu
         for label, positions in (groups[i] for i in rng.permutation(len(groups))[: -(-mixture.named // len(kinds))])
     ]
     sold = np.flatnonzero(orders >= mixture.least_orders)
-    sets += [ProductSet(ids[position], (ids[position],), "product") for position in rng.permutation(sold)[: mixture.products]]
+    sets += [ProductSet(ids[position], (ids[position],), "product") for position in _singles(sold, orders, mixture.products, rng)]
     if len(sold) >= 2:
         largest = np.log(min(mixture.largest_random, len(sold)))
         sizes = np.exp(rng.uniform(np.log(2), largest, mixture.random)).astype(int)
         sets += [ProductSet.of(f"random {i}", ids[rng.choice(sold, size, replace=False)]) for i, size in enumerate(sizes)]
     return sets
+
+
+def _singles(sold: NDArray[np.int64], orders: NDArray[np.float32], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """``count`` of the ``sold`` products (all, if they are fewer): half of them drawn evenly, the rest by their orders."""
+    if len(sold) <= count:
+        return rng.permutation(sold)
+    evenly = rng.permutation(sold)[: count // 2]
+    others = np.setdiff1d(sold, evenly)
+    return np.append(evenly, rng.choice(others, count - len(evenly), replace=False, p=orders[others] / orders[others].sum()))
 
 
 def _for_size(mixture: SetMixture, *, customers: int) -> SetMixture:

@@ -15,7 +15,10 @@ NAMES = [feature.name for feature in CUSTOMER_FEATURES]
 def facts(**given: list[float]) -> pd.DataFrame:
     rows = len(next(iter(given.values())))
     plain = pd.DataFrame(0.0, index=[f"c{row}" for row in range(rows)], columns=[*NAMES, *(each.name for each in EVENT_FEATURES)])
-    return plain.assign(**{"rhythm": np.nan, **given})
+    plain["rhythm"] = np.nan
+    for name, values in given.items():
+        plain[name] = values
+    return plain
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +26,9 @@ def learnt() -> tuple[Blend, pd.DataFrame]:
     rng = np.random.default_rng(2)
     columns = pd.DataFrame(rng.gamma(2, 5, (4000, len(NAMES))).astype(np.float32), columns=NAMES)
     columns.loc[::3, "rhythm"] = np.nan
-    bought = rng.random(4000) < 1 / (1 + np.exp(columns["recency"] / 5 - columns["frequency"] / 10))
+    bought = rng.random(4000) < 1 / (1 + np.exp(columns["recency"].to_numpy() / 5 - columns["frequency"].to_numpy() / 10))
     config = BlendConfig(trees=20, leaves=5, least_in_leaf=50, row_share=1.0)
-    return Blend.fit(columns, bought.to_numpy(), np.ones(4000, np.float32), config=config, seed=1, threads=1), columns
+    return Blend.fit(columns, bought, np.ones(4000, np.float32), config=config, seed=1, threads=1), columns
 
 
 def test_contributions_add_up_to_the_log_odds_but_for_a_constant(learnt: tuple[Blend, pd.DataFrame]) -> None:

@@ -21,7 +21,7 @@ from features.shop import Shop
 from models import metrics
 from models.affinity import AffinityConfig
 from models.blend import BlendConfig
-from models.interest import InterestConfig
+from models.interest import Interest, InterestConfig
 from models.training_sets import SetMixture
 from training.choice import Measured, Trial, Tuning, chosen
 from training.evaluation.ground import Ground, quick_sets
@@ -175,7 +175,7 @@ def test_better_settings_are_found_and_confirmed_on_a_date_that_did_not_choose_t
 def test_the_defaults_are_judged_as_what_train_would_fit_that_day(found: Tuning, fits: Fits) -> None:
     day = found.origins[0]
     model, snapshot = fits.bundle(day, name="raw").pair_model, fits.snapshot(day)
-    assert model is not None
+    assert isinstance(model, Interest)
     ground = Ground(snapshot, tuple(quick_sets(snapshot, Catalogue.of(fits.shop))))
     given = model.predict(snapshot, ground.sets, Catalogue.of(fits.shop))
     measures = metrics.summary(metrics.by_set(given, ground.outcome, ground.bought))

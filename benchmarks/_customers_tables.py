@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from _customers_origins import BG_NBD, GAMMA, OURS, OWN_RATE, PARETO, RECENCY, RFM, RFM_SUM, SPENT, Origin, captured
 from _grounds import SEED
-from _page import figure, table_of
+from _page import figure, ratio, table_of
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit
@@ -102,30 +102,49 @@ def revenue_of_the_best(origins: Sequence[Origin]) -> list[str]:
 
 
 def vip_revenue(origins: Sequence[Origin]) -> pd.DataFrame:
-    """By date: how many VIPs there are, and what they, and as many customers picked by past revenue, brought."""
-    rows = []
+    """What each customer brought (``revenue``) by date (``as_of``), and who was a VIP (``vip``), or would have been among as many by past revenue
+    (``by_past``), or by our revenue expected in the horizon, of those with more than one order like VIPs (``soon``): flags, a row per customer."""
+    frames = []
     for each in origins:
-        revenue, vip = each.came[f"revenue_{each.horizon}"].to_numpy(), (each.table["importance"] == VIP).to_numpy()
-        by_past = metrics.order_of(each.value[SPENT])[: int(vip.sum())]
-        rows.append((each.as_of, int(vip.sum()), revenue[vip].sum(), revenue[by_past].sum(), revenue.sum()))
-    return pd.DataFrame(rows, columns=["as_of", "customers", "vip", "by_past", "all"])
+        vip = (each.table["importance"] == VIP).to_numpy()
+        soon = np.where(each.table["frequency"].to_numpy() > 1, each.value[OURS], -1.0)
+        flags = {"vip": vip, "by_past": first(each.value[SPENT], int(vip.sum())), "soon": first(soon, int(vip.sum()))}
+        frames.append(pd.DataFrame({"as_of": str(each.as_of), "revenue": each.came[f"revenue_{each.horizon}"], **flags}))
+    return pd.concat(frames)
+
+
+def first(values: Numbers, count: int) -> NDArray[np.bool_]:
+    """Which customers are the first so many."""
+    found = np.zeros(len(values), dtype=bool)
+    found[metrics.order_of(values)[:count]] = True
+    return found
+
+
+def ratio_draws(found: pd.DataFrame) -> NDArray[np.float64]:
+    """Revenue of VIPs over that of as many by past revenue, in draws of customers with replacement; a customer is drawn on all dates together."""
+    sums = pd.DataFrame({name: found["revenue"] * found[name] for name in ("vip", "by_past")}).groupby(level=0).sum().to_numpy()
+    times = np.random.default_rng(SEED).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=DRAWS)
+    drawn = times @ sums
+    return np.asarray(drawn[:, 0] / drawn[:, 1], np.float64)
 
 
 def vips(found: pd.DataFrame, days: int) -> list[str]:
     """The revenue of VIPs beside that of the best by past revenue, each date and all of them."""
-    together = found.drop(columns="as_of").sum()
-    rows = [*found.to_dict("records"), {"as_of": "together", **together}]
-    cells = [
-        [
-            str(row["as_of"]),
-            f"{row['customers']:,.0f}",
-            *(f"{row[name]:,.0f} ({row[name] / row['all']:.1%})" for name in ("vip", "by_past")),
-            f"{row['vip'] / row['by_past']:.3f}",
-        ]
-        for row in rows
-    ]
-    heads = ("as of", "customers", "revenue of VIPs", "of as many by past revenue", "VIPs over them")
-    return [f"**VIPs**: what they brought in {days} days, with the share of all.", "", *table_of(heads, cells)]
+    cells = []
+    for name, rows in [*found.groupby("as_of", sort=False), ("together", found)]:
+        sums = {flag: float(rows.loc[rows[flag], "revenue"].sum()) for flag in ("vip", "by_past", "soon")}
+        shares = [f"{each:,.0f} ({each / rows['revenue'].sum():.1%})" for each in sums.values()]
+        cells.append([str(name), f"{rows['vip'].sum():,}", *shares, ratio(sums["vip"] / sums["by_past"], ratio_draws(rows))])
+    heads = (
+        "as of",
+        "customers",
+        "revenue of VIPs",
+        "of as many by past revenue",
+        f"of as many by revenue expected in {days} days",
+        "VIPs over past",
+    )
+    about = "with the most revenue expected within a year; the last column has the middle 95 % of draws"
+    return [f"**VIPs**: what they brought in {days} days, with the share of all; they are those {about}.", "", *table_of(heads, cells)]
 
 
 def returns(rates: dict[str, pd.DataFrame], days: int) -> list[str]:
@@ -172,5 +191,5 @@ def missed_returns(rates: dict[str, pd.DataFrame]) -> list[str]:
 
 def missed_vips(found: pd.DataFrame) -> list[str]:
     """Whether VIPs bring less than as many customers picked by past revenue, all dates together."""
-    ours, past = found["vip"].sum(), found["by_past"].sum()
+    ours, past = (float(found.loc[found[name], "revenue"].sum()) for name in ("vip", "by_past"))
     return [] if ours >= past else [f"VIPs brought {ours:,.0f}: must be at least what as many by past revenue brought, {past:,.0f}"]

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+from weakref import WeakValueDictionary
 
 import ibis
 import numpy as np
@@ -70,6 +71,11 @@ class Shop:
             raise ValueError(f"not canonical tables: {sorted(unknown)}")
         engine = _engine()
         return cls(engine, {name: _as_table(engine, name, tables.get(name)) for name in TABLES})
+
+    @cached_property
+    def in_use(self) -> WeakValueDictionary[tuple[int, int], Any]:
+        """What is known as of a day and for a horizon (``Snapshot.at``), as long as somebody holds it."""
+        return WeakValueDictionary()
 
     @cached_property
     def customer_ids(self) -> NDArray[np.object_]:

@@ -105,6 +105,19 @@ class Snapshot:
     as_of: date
     horizon: int = 30
 
+    @classmethod
+    def shared(cls, shop: Shop, as_of: date, horizon: int) -> "Snapshot":
+        """The snapshot of a date and horizon that is in use already, so that its facts are not asked for twice; else a new one."""
+        key = (day_number(as_of), horizon)
+        found = shop.in_use.get(key)
+        if found is None:
+            found = shop.in_use[key] = Snapshot(shop, as_of, horizon)
+        return found
+
+    def at(self, as_of: date) -> "Snapshot":
+        """The same shop and horizon as of another date (``shared``)."""
+        return Snapshot.shared(self.shop, as_of, self.horizon)
+
     @property
     def day(self) -> int:
         """The day number of ``as_of``."""

@@ -241,7 +241,7 @@ def _per_order(snapshot: Snapshot, value: GammaGamma, main: Learnt | None) -> fl
     shop, horizon = snapshot.shop, snapshot.horizon
     brought, expected = 0.0, 0.0
     for as_of in teaching_dates(shop, snapshot.as_of, horizon) if main is not None else []:
-        past = Snapshot(shop, as_of, horizon)
+        past = snapshot.at(as_of)
         facts, came = past.customers(), shop.orders.filter(shop.orders.day >= past.day, shop.orders.day < past.day + horizon)
         sums = came.group_by("customer").agg(orders=came.count(), revenue=came.revenue.sum()).to_pandas().set_index("customer").reindex(past.codes)
         each = value.expected_value(facts["frequency"], facts["monetary"])

@@ -109,7 +109,7 @@ def _closed(snapshot: Snapshot, windows: int) -> list[Snapshot]:
     """The dates whose horizon ended by the snapshot's, newest first, with at least a horizon of orders before them."""
     horizon, first = snapshot.horizon, snapshot.shop.days[0]
     days = [timedelta(days=horizon * (k + 1)) for k in range(windows)]
-    return [Snapshot(snapshot.shop, snapshot.as_of - back, horizon) for back in days if snapshot.day - back.days - first >= horizon]
+    return [snapshot.at(snapshot.as_of - back) for back in days if snapshot.day - back.days - first >= horizon]
 
 
 def _bought(snapshot: Snapshot) -> csr_matrix:

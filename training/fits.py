@@ -67,7 +67,7 @@ class Fits:
 
     def snapshot(self, as_of: date) -> Snapshot:
         """The snapshot of a date."""
-        return _once(self._snapshots, as_of, lambda: Snapshot(self.shop, as_of, self.recipe.horizon))
+        return _once(self._snapshots, as_of, lambda: Snapshot.shared(self.shop, as_of, self.recipe.horizon))
 
     def can_learn(self, as_of: date) -> bool:
         """Whether there are dates to learn from."""

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from features.products import Catalogue
 from features.snapshot import Snapshot
-from models.base import Arrays, Floats, sparse_arrays, sparse_of
+from models.base import Arrays, Floats, log2p, sparse_arrays, sparse_of
 from models.succession import Succession, SuccessionConfig
 
 Places = NDArray[np.intp]
@@ -201,11 +201,6 @@ class Affinity:
             sparse_of("taste", arrays),
             Succession.of_arrays(arrays),
         )
-
-
-def log2p(matrix: csr_matrix) -> csr_matrix:
-    """log2(1 + x) of the entries."""
-    return csr_matrix((np.log2(1 + matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _ones(matrix: csr_matrix) -> csr_matrix:

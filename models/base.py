@@ -32,6 +32,11 @@ class Model(Protocol):
         ...
 
 
+def log2p(matrix: csr_matrix) -> csr_matrix:
+    """log2(1 + x) of the entries."""
+    return csr_matrix((np.log2(1 + matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
 def save_arrays(path: Path, arrays: Arrays) -> None:
     """Write arrays as a compressed npz without objects. Raises ValueError for an array of objects, which could only be pickled."""
     for name, array in arrays.items():

@@ -20,7 +20,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from features.products import ProductSet
 from features.snapshot import Snapshot
-from models.base import Arrays, Floats
+from models.base import Arrays, Floats, log2p
 
 RECENCY = np.array([3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 540])
 """Days since the last order, inclusive upper ends of steps; the last step is open."""
@@ -127,18 +127,15 @@ def _columns(snapshot: Snapshot, attributes: csr_matrix, seen: NDArray[np.intp])
     chosen = attributes[:, seen]
     places = pd.Index(snapshot.shop.product_ids)
     orders = [snapshot.matrix("product", half_life=half_life) for half_life in (LATELY, LONG, None)]
-    looked_back = [(matrix.astype(bool) if at == 2 else matrix) @ chosen[places.get_indexer(names)] for at, (matrix, names) in enumerate(orders)]
-    joined: csr_matrix = hstack([*steps, habits, *map(_log2p, looked_back)], format="csr", dtype=np.float32)
+    looked_back = [
+        ((matrix.astype(bool) if at == 2 else matrix) @ chosen[places.get_indexer(names)]).tocsr() for at, (matrix, names) in enumerate(orders)
+    ]
+    joined: csr_matrix = hstack([*steps, habits, *map(log2p, looked_back)], format="csr", dtype=np.float32)
     return joined
 
 
 def _steps(step: NDArray[np.intp], count: int) -> csr_matrix:
     return csr_matrix((np.ones(len(step), np.float32), (np.arange(len(step)), step)), shape=(len(step), count))
-
-
-def _log2p(matrix: csr_matrix) -> csr_matrix:
-    found = matrix.tocsr()
-    return csr_matrix((np.log2(1 + found.data), found.indices, found.indptr), shape=found.shape)
 
 
 def _reduced(rows: Floats, outcomes: csr_matrix, weight: Floats, *, config: SuccessionConfig, seed: int) -> tuple[Floats, Floats]:

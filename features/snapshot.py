@@ -22,6 +22,9 @@ from features.products import ProductSet, membership
 from features.shop import Shop
 
 Codes = NDArray[np.int32]
+By = Literal["product", "category", "brand"]
+KEPT_ENTRIES = 1_000_000
+"""A matrix with at most so many entries is kept with its snapshot: many look at it, and asking again takes longer than what it is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +128,12 @@ class Snapshot:
 
     @cached_property
     def _facts(self) -> pd.DataFrame:
-        facts: pd.DataFrame = customer_facts(self.shop, self.day, horizon=self.horizon).to_pandas()
+        facts: pd.DataFrame = customer_facts(self.shop, self.day, horizon=self.horizon).to_pyarrow().to_pandas()
         if facts.empty:
             raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
         if not self.shop.has_events:
             return facts
-        return facts.join(event_facts(self.shop, self.day, known=self._known_days).to_pandas().drop(columns="customer"))
+        return facts.join(event_facts(self.shop, self.day, known=self._known_days).to_pyarrow().to_pandas().drop(columns="customer"))
 
     @cached_property
     def _known_days(self) -> int:
@@ -179,11 +182,22 @@ class Snapshot:
         keys = found["set"].to_numpy().astype(np.int64) * len(self.codes) + positions
         return keys, np.column_stack([found[name].to_numpy().astype(np.float32) for name in names])
 
-    def matrix(self, by: Literal["product", "category", "brand"] = "product", *, half_life: int | None = None) -> tuple[csr_matrix, pd.Index]:
+    def matrix(self, by: By = "product", *, half_life: int | None = None) -> tuple[csr_matrix, pd.Index]:
         """Orders by customer and product / category path / brand: a csr_matrix (float32) customers x columns, and the names of the columns.
 
-        With ``half_life`` each order is worth half after so many days. Columns are what was sold before ``as_of``, sorted.
+        With ``half_life`` each order is worth half after so many days. Columns are what was sold before ``as_of``, sorted. The matrix is shared:
+        it is not to be written to.
         """
+        found = self._kept.get((by, half_life)) or self._matrix(by, half_life)
+        if found[0].nnz <= KEPT_ENTRIES:
+            self._kept[by, half_life] = found
+        return found
+
+    @cached_property
+    def _kept(self) -> dict[tuple[By, int | None], tuple[csr_matrix, pd.Index]]:
+        return {}
+
+    def _matrix(self, by: By, half_life: int | None) -> tuple[csr_matrix, pd.Index]:
         lines = before(self.shop.lines, self.day)
         known = lines.filter(lines.customer.notnull())
         labelled, label = self._labelled(known, by)

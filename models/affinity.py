@@ -10,6 +10,7 @@ a category, a brand, a product or any list of ids, also one that did not exist w
 * next: what is bought next by customers who bought such things so lately (``models/succession.py``).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -135,18 +136,15 @@ class Affinity:
         weighted = _weighted(catalogue, names, weights)
         tastes = (orders @ weighted[catalogue.products.index.get_indexer(products)]).tocsr()
         columns = np.sort(_by_buyers(tastes)[: config.ease_attributes])
-        with threadpool_limits(config.threads):
-            return cls(
-                config,
-                products,
-                _item_factors(recent, config, seed),
-                _spread(_ease(orders, config.ease_products, config.ease_regularization, config.ease_kept), orders, config.ease_products),
-                names,
-                weights,
-                columns,
-                _ease(tastes[:, columns], len(columns), config.taste_regularization, config.ease_kept),
-                Succession.fit(snapshot, weighted, most_bought=_by_buyers(tastes), config=config.succession, seed=seed),
+        factors = _item_factors(recent, config, seed)
+        with threadpool_limits(config.threads), ThreadPoolExecutor(max_workers=1) as beside:
+            weights_of = (
+                beside.submit(_ease, orders, config.ease_products, config.ease_regularization, config.ease_kept),
+                beside.submit(_ease, tastes[:, columns], len(columns), config.taste_regularization, config.ease_kept),
             )
+            succession = Succession.fit(snapshot, weighted, most_bought=_by_buyers(tastes), config=config.succession, seed=seed)
+            ease, taste = (each.result() for each in weights_of)
+        return cls(config, products, factors, _spread(ease, orders, config.ease_products), names, weights, columns, taste, succession)
 
     def of(self, snapshot: Snapshot, catalogue: Catalogue) -> Leanings:
         """The affinities of the customers of a snapshot, which may be later than the fit: everybody is folded in alike."""

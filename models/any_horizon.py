@@ -23,12 +23,12 @@ from models.blend import Blend
 from models.btyd import BTYD, BuyTillYouDie, fitted, order_days_after, said_by
 from models.btyd_cells import WEEK, Numbers
 from models.likelihood import CUSTOMERS
+from models.trees import CUSTOMER_TREES, boosted
 
 SHARES = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
 """Horizons that are learnt from, in those whose history is as long, in horizons, as that of the date that is asked about."""
 LEAST = 7
 """No horizon is shorter, in days."""
-TREES = 150
 PARTS = (8, 4, 2, 1)
 STEEPEST = 3.0
 SMALL = 1e-9
@@ -97,7 +97,7 @@ class AnyHorizon:
         if not came.any() or came.all():
             raise DataError("on the training dates nobody ordered within the horizon, or everybody did; train with another horizon")
         blend = Blend.fit(columns, came > 0, np.ones(len(came), np.float32), config=CUSTOMERS, seed=seed, threads=threads)
-        trees = _counted(columns, came, seed=seed, threads=threads)
+        trees = boosted(columns, came, None, objective="poisson", config=CUSTOMER_TREES, seed=seed, threads=threads)
         return cls(horizon, blend, trees, fitted(LIFETIMES, snapshot), _nearer_curve(snapshot, horizon))
 
     def predict(self, snapshot: Snapshot) -> pd.DataFrame:
@@ -197,20 +197,3 @@ def _purchases(snapshot: Snapshot) -> pd.DataFrame:
     days: pd.DataFrame = orders.group_by("customer", "day").agg(revenue=orders.revenue.sum()).order_by("customer", "day").to_pandas()
     places = np.searchsorted(snapshot.codes, days["customer"].to_numpy())
     return pd.DataFrame({"customer": places, "ago": snapshot.day - days["day"].to_numpy(np.int64), "revenue": days["revenue"] / 10_000})
-
-
-def _counted(columns: pd.DataFrame, came: Numbers, *, seed: int, threads: int) -> lgb.Booster:
-    settings = {
-        "objective": "poisson",
-        "num_leaves": CUSTOMERS.leaves,
-        "learning_rate": CUSTOMERS.learning_rate,
-        "min_data_in_leaf": min(CUSTOMERS.least_in_leaf, max(5, len(columns) // 100)),
-        "feature_fraction": CUSTOMERS.column_share,
-        "lambda_l2": CUSTOMERS.ridge,
-        "num_threads": threads,
-        "deterministic": True,
-        "force_row_wise": True,
-        "seed": seed,
-        "verbose": -1,
-    }
-    return lgb.train(settings, lgb.Dataset(columns, came.astype(np.float32)), TREES)

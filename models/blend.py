@@ -2,6 +2,7 @@
 which finds rates and products of rates."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,23 +14,16 @@ from numpy.typing import NDArray
 
 from models.base import Floats
 from models.logistic import Logistic
+from models.trees import TreesConfig, boosted
 from models.unknown import by_name, sometimes_unknown
 
 TREES, LOGISTIC = "trees.txt", "logistic.json"
 
 
 @dataclass(frozen=True)
-class BlendConfig:
-    """Settings of the trees (LightGBM's, under plain names; shares and the least rows of a leaf keep them from learning rows by heart), and of
-    the regression (``logistic_strength`` is scikit-learn's C). ``least_in_leaf`` falls to 1 % of the rows where these are few."""
+class BlendConfig(TreesConfig):
+    """Settings of the trees, and of the regression: ``logistic_strength`` is scikit-learn's C."""
 
-    trees: int = 160
-    leaves: int = 7
-    learning_rate: float = 0.1
-    least_in_leaf: int = 600
-    column_share: float = 0.2
-    row_share: float = 0.7
-    ridge: float = 20.0
     logistic_strength: float = 1e-3
 
 
@@ -45,27 +39,13 @@ class Blend:
     def fit(cls, columns: pd.DataFrame, outcome: NDArray[np.bool_], weight: Floats, *, config: BlendConfig, seed: int, threads: int) -> Self:
         """Learn from a row per case; both outcomes must occur. The same seed gives the same learners, whatever the threads.
 
-        Sources: LightGBM (Ke and others 2017); log-odds are averaged, so that a sure learner counts more than an unsure one.
+        Log-odds are averaged, so that a sure learner counts more than an unsure one.
         """
-        settings = {
-            "objective": "binary",
-            "num_leaves": config.leaves,
-            "learning_rate": config.learning_rate,
-            "min_data_in_leaf": min(config.least_in_leaf, max(5, len(columns) // 100)),
-            "feature_fraction": config.column_share,
-            "bagging_fraction": config.row_share,
-            "bagging_freq": 1,
-            "lambda_l2": config.ridge,
-            "num_threads": threads,
-            "deterministic": True,
-            "force_row_wise": True,
-            "seed": seed,
-            "verbose": -1,
-        }
         columns = sometimes_unknown(columns, seed=seed)
-        cases = lgb.Dataset(columns, outcome.astype(np.float32), weight=weight, free_raw_data=True)
-        booster = lgb.train(settings, cases, config.trees)
-        return cls(booster, Logistic.fit(columns, outcome, weight, strength=config.logistic_strength), threads)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            logistic = beside.submit(Logistic.fit, columns, outcome, weight, strength=config.logistic_strength)
+            booster = boosted(columns, outcome, weight, objective="binary", config=config, seed=seed, threads=threads)
+            return cls(booster, logistic.result(), threads)
 
     def log_odds(self, columns: pd.DataFrame) -> Floats:
         """The mean of both learners' log-odds of each row."""

@@ -5,6 +5,7 @@ A blend of two learners over the columns of pairs; it never sees the name of a s
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -19,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from features.errors import DataError
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
-from models.affinity import Affinity, AffinityConfig, Leanings
+from models.affinity import Affinity, AffinityConfig
 from models.base import Floats, load_arrays, save_arrays
 from models.blend import Blend, BlendConfig
 from models.intervals import Spread
@@ -117,15 +118,25 @@ class Interest:
         return np.hstack(parts)
 
     def blocks(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Iterator[tuple[int, int, Floats]]:
-        """``predict`` in blocks of sets, in order: (first, one past the last, customers x sets of the block)."""
+        """``predict`` in blocks of sets, in order: (first, one past the last, customers x sets of the block).
+
+        The columns of a block are made while the probabilities of the one before it are worked out.
+        """
         if self.rule is not None:
             yield from RuleAlone(self.rule).blocks(snapshot, sets, catalogue)
             return
+        people = len(snapshot.customer_ids)
         leanings = self.affinity.of(snapshot, catalogue)
-        width = max(1, BLOCK // len(snapshot.customer_ids))
-        for first in range(0, len(sets), width):
-            chosen = sets[first : first + width]
-            yield first, first + len(chosen), self._block(snapshot, chosen, leanings)
+        with ThreadPoolExecutor(max_workers=1) as ahead:
+            waiting: tuple[int, int, Future[Floats]] | None = None
+            for first, last in _stretches(len(sets), width=max(1, BLOCK // people)):
+                columns = PairColumns(snapshot.pairs(sets[first:last]), leanings).of(*_grid(people, last - first))
+                told, waiting = waiting, (first, last, ahead.submit(self.probability, columns))
+                del columns  # else one block more is held than is worked on
+                if told is not None:
+                    yield _block(*told, people)
+            if waiting is not None:
+                yield _block(*waiting, people)
 
     def proven(self, *, correction: Correction, spread: Spread, rule: Ruled | None) -> Self:
         """The same model with what a backtest learnt."""
@@ -150,12 +161,6 @@ class Interest:
         rule = Ruled.of_dict(content["rule"]) if content["rule"] else None
         return cls(config, Affinity.of_arrays(arrays, config.affinity), blend, *line, correction, spread, rule)
 
-    def _block(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Floats:
-        columns = PairColumns(snapshot.pairs(sets), leanings)
-        people = len(snapshot.customer_ids)
-        grid = np.arange(people * len(sets), dtype=np.int64)
-        return self.probability(columns.of(grid % people, grid // people)).reshape(len(sets), people).T
-
     def probability(self, columns: pd.DataFrame) -> Floats:
         """The interest of pairs from their columns."""
         return expit(self.correction.of(self.log_odds(columns), had(columns)))
@@ -163,6 +168,20 @@ class Interest:
     def log_odds(self, columns: pd.DataFrame) -> Floats:
         """The log-odds of pairs before they are corrected."""
         return np.asarray(self.slope * self.blend.log_odds(columns) + self.intercept, np.float32)
+
+
+def _stretches(count: int, *, width: int) -> Iterator[tuple[int, int]]:
+    return ((first, min(first + width, count)) for first in range(0, count, width))
+
+
+def _grid(people: int, sets: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Customers and sets of all pairs, one set after the other."""
+    sets_of, people_of = np.divmod(np.arange(people * sets, dtype=np.int64), people)
+    return people_of, sets_of
+
+
+def _block(first: int, last: int, probability: Future[Floats], people: int) -> tuple[int, int, Floats]:
+    return first, last, probability.result().reshape(last - first, people).T
 
 
 def had(columns: pd.DataFrame) -> NDArray[np.bool_]:

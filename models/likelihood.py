@@ -14,8 +14,9 @@ from features.errors import DataError
 from features.snapshot import Snapshot
 from models.base import Floats
 from models.blend import Blend, BlendConfig
+from models.trees import CUSTOMER_TREES
 
-CUSTOMERS = BlendConfig(trees=150, leaves=5, learning_rate=0.05, least_in_leaf=100, column_share=0.5, row_share=1.0, logistic_strength=1e-2)
+CUSTOMERS = BlendConfig(**asdict(CUSTOMER_TREES), logistic_strength=1e-2)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.sparse import csr_matrix, diags, hstack, vstack
 from sklearn.utils.extmath import randomized_svd
 
 from features.products import ProductSet
@@ -139,11 +139,12 @@ def _steps(step: NDArray[np.intp], count: int) -> csr_matrix:
 
 
 def _reduced(rows: Floats, outcomes: csr_matrix, weight: Floats, *, config: SuccessionConfig, seed: int) -> tuple[Floats, Floats]:
-    """The ridge regression cut to the directions in which its predictions vary most."""
-    weighted = rows * weight[:, None]
-    gram = (rows.T @ weighted).astype(np.float64)
+    """The ridge regression cut to the directions in which its predictions vary most; ``rows`` are overwritten."""
+    root = np.sqrt(weight)
+    rows *= root[:, None]
+    gram = (rows.T @ rows).astype(np.float64)  # of one matrix with itself: half the work
     size = np.sqrt(np.diag(gram)) + 1e-6
     gram[np.diag_indices_from(gram)] += config.regularization
-    solved = cho_solve(cho_factor(gram), np.asarray((outcomes.T @ weighted).T, np.float64))
+    solved = cho_solve(cho_factor(gram), np.asarray(((diags(root) @ outcomes).T @ rows).T, np.float64))
     left, strength, right = randomized_svd(size[:, None] * solved, min(config.rank, *solved.shape), random_state=seed)
     return (left * strength / size[:, None]).astype(np.float32), right.astype(np.float32)

@@ -10,9 +10,11 @@ from typing import Self
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
 from features.snapshot import Snapshot
 from models.base import Floats
+from models.trees import CUSTOMER_TREES, TreesConfig, boosted
 from models.unknown import by_name, sometimes_unknown
 
 PARTS = ("orders", "products")
@@ -20,17 +22,12 @@ PARTS = ("orders", "products")
 
 @dataclass(frozen=True)
 class VolumeConfig:
-    """Settings of the boosted trees (LightGBM's, under plain names); a snapshot counts half as much as one that is ``half_life`` days later."""
+    """Settings; a snapshot counts half as much as one that is ``half_life`` days later."""
 
     seed: int = 1
     half_life: float = 45.0
     threads: int = 2
-    trees: int = 150
-    leaves: int = 5
-    learning_rate: float = 0.05
-    least_in_leaf: int = 100
-    column_share: float = 0.5
-    ridge: float = 20.0
+    trees: TreesConfig = CUSTOMER_TREES
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +90,7 @@ class Volume:
         content = json.loads((folder / "volume.json").read_text(encoding="utf-8"))
         texts = {name: (folder / f"{name}.txt").read_text(encoding="utf-8") for name in content["factors"]}
         parts = {name: Part(lgb.Booster(model_str=texts[name]), factor) for name, factor in content["factors"].items()}
-        return cls(VolumeConfig(**content["config"]), content["horizon"], parts)
+        return cls(TypeAdapter(VolumeConfig).validate_python(content["config"]), content["horizon"], parts)
 
 
 def usual_volume(snapshot: Snapshot) -> pd.DataFrame:
@@ -119,21 +116,7 @@ def expected_products(snapshot: Snapshot, *, dates: int, config: VolumeConfig) -
 
 
 def _fitted(columns: pd.DataFrame, came: Floats, weight: Floats, *, config: VolumeConfig) -> Part:
-    """Source: LightGBM (Ke and others 2017) with the deviance of a Poisson distribution."""
-    settings = {
-        "objective": "poisson",
-        "num_leaves": config.leaves,
-        "learning_rate": config.learning_rate,
-        "min_data_in_leaf": min(config.least_in_leaf, max(5, len(columns) // 100)),
-        "feature_fraction": config.column_share,
-        "lambda_l2": config.ridge,
-        "num_threads": config.threads,
-        "deterministic": True,
-        "force_row_wise": True,
-        "seed": config.seed,
-        "verbose": -1,
-    }
-    cases = lgb.Dataset(sometimes_unknown(columns, seed=config.seed), came, weight=weight)
-    raw = Part(lgb.train(settings, cases, config.trees), 1.0)
-    total = raw.expected(columns, threads=config.threads).sum(dtype=np.float64)
-    return Part(raw.booster, float(came.sum(dtype=np.float64) / total))
+    known = sometimes_unknown(columns, seed=config.seed)
+    booster = boosted(known, came, weight, objective="poisson", config=config.trees, seed=config.seed, threads=config.threads)
+    total = Part(booster, 1.0).expected(columns, threads=config.threads).sum(dtype=np.float64)
+    return Part(booster, float(came.sum(dtype=np.float64) / total))

@@ -16,6 +16,14 @@ MARK = ".whobuys-demo"
 EXPORTS = "exports-in"
 NAME = "The made-up Nordic outdoor shop"
 SEED = 1
+_QUICK = {
+    "\norigins = 5": "\norigins = 2",
+    "backtest_origins = 3": "backtest_origins = 1",
+    "[30, 60, 90, 180, 365]": "[30, 90, 365]",
+    "#[model]": "[model]",
+    "#trees = 160": "trees = 100",
+}
+"""Fewer past dates, horizons and trees than a real shop has, so that the demo is over in two minutes."""
 
 
 def demo(
@@ -49,7 +57,10 @@ def _made_up(folder: Path, scale: float) -> list[Path]:
 
     say(f"making up a Nordic outdoor shop with {scale * 20_000:,.0f} customers, whose exports are put into {folder / EXPORTS}")
     write_text(folder / MARK, "Made by whobuys demo; it may be overwritten.\n")
-    settings = template().replace('name = ""', f'name = "{NAME}"', 1).replace("backtest_origins = 3", "backtest_origins = 1", 1)
+    settings = template()
+    for usual, here in _QUICK.items():
+        settings = settings.replace(usual, here, 1)
+    settings = settings.replace('name = ""', f'name = "{NAME}"', 1)
     write_text(folder / CONFIG, settings)
     return write_exports(made_up_shop(scale=scale, seed=SEED), folder / EXPORTS)
 

@@ -49,8 +49,10 @@ def calibration_figure(calibration: pd.DataFrame) -> Figure:
 
     ``calibration`` is of ``metrics.calibration_table`` (predicted, real). Both scales are logarithmic; bins in which nobody bought have no place.
     """
-    figure, axes = _empty("Do the probabilities come true?", "predicted probability, mean of a bin", "share that bought")
     shown = calibration[(calibration["real"] > 0) & (calibration["predicted"] > 0)]
+    left_out = len(calibration) - len(shown)
+    words = f" ({left_out} of {len(calibration)} bins, in which nobody bought, cannot be drawn)" if left_out else ""
+    figure, axes = _empty("Do the probabilities come true?", f"predicted probability, mean of a bin{words}", "share that bought")
     if len(shown):
         ends = [float(shown[["predicted", "real"]].min().min()), float(shown[["predicted", "real"]].max().max())]
         axes.plot(ends, ends, label="comes true", **_CHANCE)

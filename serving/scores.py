@@ -192,7 +192,7 @@ class _Run:
         if not sets:
             self.say("no interests by category or brand: the products have neither")
             return no_interests(), no_interests(), np.zeros(0)
-        self.say(f"scoring {len(sets)} product sets")
+        self.say(f"scoring {len(sets)} product set{'s' * (len(sets) != 1)}")
         ids, ever = self.snapshot.customer_ids, purchases(self.snapshot, sets)
         of_sets = BestCustomers(ids, ever, self.config.score.top_per_set)
         of_customers = BestSets(len(ids), self.config.score.top_per_customer)
@@ -207,7 +207,7 @@ class _Run:
 
     def _score_products(self) -> pd.DataFrame:
         products = main_products(self.snapshot, limit=CANDIDATE_PRODUCTS)
-        self.say(f"scoring {len(products)} products")
+        self.say(f"scoring {len(products)} product{'s' * (len(products) != 1)}")
         ids, of_customers = self.snapshot.customer_ids, BestSets(len(self.snapshot.customer_ids), self.config.score.top_per_customer)
         for start, stop, block in self.bundle.interest_blocks(self.snapshot, products):
             of_customers.add(np.arange(start, stop, dtype=np.int32), block)

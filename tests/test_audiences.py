@@ -253,6 +253,16 @@ def test_notes_say_why(evidence: Evidence, words: dict[str, object], note: str |
     assert (note is None and notes == ()) or (note is not None and note in notes[0])
 
 
+def test_members_who_buy_less_than_others_are_noted(evidence: Evidence) -> None:
+    likely = asked(evidence, choose={"by": INTEREST, "top": 50})
+    unlikely = {"interested_in": {"category": "Tents", "top": "60%"}}
+    others = asked(evidence, **{"except": [unlikely]}, choose={"by": INTEREST})
+    assert likely.notes == () and others.lift < 1
+    assert others.notes == (
+        f"its members buy less probably than customers taken at random (lift {others.lift:.2f}): ask for fewer, with a lower top",
+    )
+
+
 def test_a_name_that_the_shop_does_not_know(evidence: Evidence) -> None:
     with pytest.raises(DataError, match=r"^a: who\.0\.not\.bought\.category: there is no category 'Tens', did you mean"):
         asked(evidence, who=[{"not": {"bought": {"category": "Tens"}}}])

@@ -267,6 +267,15 @@ def test_rules_whose_names_hold_commas_are_kept_apart(monkeypatch: pytest.Monkey
     assert any(f"On 2 of 2 dates a simple rule answered ({'; '.join(names)}), as" in each for each in found)
 
 
+def test_the_verdict_names_the_slices_whose_totals_are_far_off() -> None:
+    right = {**ROW, "ratio_low": 1.1, "ratio_high": 1.2, "level": 1.0}
+    few, little = {**right, "slice": "new buyers", "level": 0.75}, {**right, "slice": "new sets", "level": 0.5, "outcomes": 999}
+    many, near = {**right, "slice": "single products", "level": 1.204}, {**right, "slice": "repeat buyers", "level": 1.099}
+    sentence = "But expected buyers are off by more than 10 % among: new buyers (25 % too few), single products (20 % too many)."
+    assert sentence in told(right, few, little, many, near)
+    assert not any(each.startswith("But expected") for each in told(right, little, near))
+
+
 def test_the_verdict_says_where_it_is_no_better() -> None:
     sure = {**ROW, "ratio_low": 1.1, "ratio_high": 1.2}
     worse = {**ROW, "slice": "new sets", "ratio": 0.8, "ratio_low": 0.7, "ratio_high": 0.9}

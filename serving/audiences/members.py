@@ -1,7 +1,7 @@
 """An audience and what is known as of a date become its members: who they are, ranked, with what to show them and what to expect."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -97,10 +97,8 @@ def build(audience: Audience, evidence: Evidence) -> Members:
     chosen = chosen[best_first(np.nan_to_num(scores[chosen], nan=-1.0), count)]
     frame = pd.DataFrame({"customer_id": evidence.customer_ids[chosen], "probability": scores[chosen], "rank": np.arange(1, len(chosen) + 1)})
     shown = best_products(evidence, _to_show(audience, evidence.catalogue), evidence.codes[chosen])
-    notes = _notes(audience, named, len(frame))
-    return Members(
-        audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, base_rate(scores), unknown, pd.concat([frame, shown], axis=1), notes
-    )
+    found = Members(audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, base_rate(scores), unknown, pd.concat([frame, shown], axis=1))
+    return replace(found, notes=_notes(found, named))
 
 
 def build_all(audiences: Sequence[Audience], evidence: Evidence) -> Iterator[Members]:
@@ -139,10 +137,14 @@ def _to_show(audience: Audience, catalogue: Catalogue) -> ProductSet:
     return products or ProductSet.of("nothing", [])
 
 
-def _notes(audience: Audience, named: Sequence[tuple[str, ProductSet]], size: int) -> tuple[str, ...]:
+def _notes(found: Members, named: Sequence[tuple[str, ProductSet]]) -> tuple[str, ...]:
+    audience, size = found.audience, len(found)
     empty = [f"{place}: no product fits all that is named there ({products.label})" for place, products in named if not len(products)]
     small = audience.minimum_size is not None and size < audience.minimum_size
-    return (*empty, *([f"has {size:,} members, fewer than its minimum_size of {audience.minimum_size:,}"] if small else []))
+    notes = [*empty, *([f"has {size:,} members, fewer than its minimum_size of {audience.minimum_size:,}"] if small else [])]
+    if found.lift < 1 and audience.ranking is not None:
+        notes.append(f"its members buy less probably than customers taken at random (lift {found.lift:.2f}): ask for fewer, with a lower top")
+    return tuple(notes)
 
 
 def members_folder(shop: Path, audience: Audience) -> Path:

@@ -12,6 +12,8 @@ from training.evaluation.slices import named, pooled, pooled_ours
 Tables = Mapping[str, pd.DataFrame]
 LEAST = 5
 """From so many measured sets on a slice is judged."""
+ENOUGH, FAR_OFF = 1000, 0.1
+"""From so many outcomes on a total is judged, and so far from the truth it is told."""
 
 
 def verdict(tables: Tables) -> list[str]:
@@ -19,7 +21,8 @@ def verdict(tables: Tables) -> list[str]:
     if "slices" not in tables:
         return list(_customers(tables["customers"]))
     slices, methods, coverage = tables["slices"], tables["methods"], tables["coverage"]
-    parts = (_rules(slices), _answered(coverage), _level(slices), _slices(slices), _ranking(methods), _truth(methods), _coverage(coverage))
+    levels = (_level(slices), _off(slices))
+    parts = (_rules(slices), _answered(coverage), *levels, _slices(slices), _ranking(methods), _truth(methods), _coverage(coverage))
     return [sentence for part in (*parts, _customers(tables["customers"])) for sentence in part]
 
 
@@ -51,6 +54,16 @@ def _level(slices: pd.DataFrame) -> Iterator[str]:
         return
     words = "right to the per cent" if abs(off) < 0.005 else f"{abs(off):.0%} too {'many' if off > 0 else 'few'}"
     yield f"Expected buyers: {row['expected']:,.0f}, real: {row['outcomes']:,} ({words.replace('%', ' %')})."
+
+
+def _off(slices: pd.DataFrame) -> Iterator[str]:
+    """The slices whose total is far off although the whole may be right."""
+    parts = slices.iloc[1:]
+    off = parts["level"] - 1
+    far = parts[(parts["outcomes"] >= ENOUGH) & (off.abs() > FAR_OFF)]
+    if len(far):
+        words = (f"{row['slice']} ({abs(row['level'] - 1) * 100:.0f} % too {'many' if row['level'] > 1 else 'few'})" for _, row in far.iterrows())
+        yield f"But expected buyers are off by more than {FAR_OFF * 100:.0f} % among: {', '.join(words)}."
 
 
 def _slices(slices: pd.DataFrame) -> Iterator[str]:

@@ -23,7 +23,7 @@ from models.volume import Volume
 
 ORIGINS = "origins"
 EVALUATION = "evaluation"
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from features.customers import CUSTOMER_FEATURES
 from features.events import EVENT_FEATURES, SET_EVENT_FEATURES
 from features.expressions import Feature
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
+from models.customer_features import STEADY_FEATURES
 from models.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COLUMNS
 
 HEAD = """# The features
@@ -38,6 +39,9 @@ EVENTS = """From `features/events.py`, for a shop with events; those of the set 
 did is unknown, and all of it is when the shop had no event in the week before the date. Models learn one row in ten without these columns, so that
 they still answer when events stop or are missing."""
 
+STEADY = """From `models/customer_features.py`, for likelihood and volume: MBG/NBD, fitted on
+the orders before the date."""
+
 BEHAVIOURS = """From `features/behaviour`: how every customer with an order buys, for audiences and reports; the models do not read it. Columns that
 begin with `is_` or `has_` are yes, no or unknown. What the shop's data do not tell is empty: discounts of a shop that gives none, gifts of one that
 marks none, high seasons in a shop's first year. That a gift was sent to another name or address is known where an export says both where an order
@@ -51,11 +55,13 @@ def page() -> str:
     own = f"From `features/customers.py`. Those with a dot are read by the interest model, too ({len(CUSTOMER_COLUMNS)})."
     marked = [Feature(f"{each.name}` ·" if each.name in CUSTOMER_COLUMNS else f"{each.name}`", each.meaning) for each in CUSTOMER_FEATURES]
     pairs = sum(len(group) for _, _, group in GROUPS) + len(CUSTOMER_COLUMNS)
-    parts = [HEAD.format(pairs=pairs, customers=len(CUSTOMER_FEATURES), **EVENT_COUNTS)]
+    parts = [HEAD.format(pairs=pairs, customers=len(CUSTOMER_FEATURES) + len(STEADY_FEATURES), **EVENT_COUNTS)]
     parts += [_table(title, words, [Feature(f"{each.name}`", each.meaning) for each in group]) for title, words, group in GROUPS]
     events = [Feature(f"{each.name}`", each.meaning) for each in (*EVENT_FEATURES, *SET_EVENT_FEATURES)]
+    steady = [Feature(f"{each.name}`", each.meaning) for each in STEADY_FEATURES]
     behaviours, waiting = ([Feature(f"{each.name}`", each.meaning) for each in group] for group in (BEHAVIOUR, SIGN_UPS))
-    parts += [_table("The customer", own, marked), _table("What the customer did besides ordering", EVENTS, events)]
+    parts += [_table("The customer", own, marked), _table("What a buy-till-you-die model says of the customer", STEADY, steady)]
+    parts += [_table("What the customer did besides ordering", EVENTS, events)]
     return "\n".join([*parts, _table("Behaviour", BEHAVIOURS, behaviours), _table("Sign-ups", WAITING, waiting)])
 
 

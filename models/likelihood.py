@@ -14,6 +14,7 @@ from features.errors import DataError
 from features.snapshot import Snapshot
 from models.base import Floats
 from models.blend import Blend, BlendConfig
+from models.customer_features import customer_columns
 from models.trees import CUSTOMER_TREES
 
 CUSTOMERS = BlendConfig(**asdict(CUSTOMER_TREES), logistic_strength=1e-2)
@@ -42,7 +43,7 @@ class Likelihood:
     def fit(cls, snapshots: Sequence[Snapshot], *, config: LikelihoodConfig) -> Self:
         """Learn from every customer of snapshots whose horizon has passed; nearer dates count more. Raises DataError when nobody ordered again."""
         newest = max(snapshot.day for snapshot in snapshots)
-        frames = [snapshot.customers().astype(np.float32) for snapshot in snapshots]
+        frames = [customer_columns(snapshot) for snapshot in snapshots]
         columns = pd.concat(frames, ignore_index=True)
         ordered = np.concatenate([snapshot.ordered() for snapshot in snapshots])
         ages = [0.5 ** ((newest - snapshot.day) / config.half_life) for snapshot in snapshots]
@@ -53,11 +54,11 @@ class Likelihood:
 
     def predict(self, snapshot: Snapshot) -> pd.DataFrame:
         """One column ``likelihood_<horizon>`` (float32), index customer_id, for every customer with an order before the snapshot's date."""
-        columns = snapshot.customers().astype(np.float32)
+        columns = customer_columns(snapshot)
         return pd.DataFrame({f"likelihood_{self.horizon}": self.probability(columns)}, index=columns.index)
 
     def probability(self, columns: pd.DataFrame) -> Floats:
-        """The likelihood of customers from their facts."""
+        """The likelihood of customers from their ``customer_columns``."""
         return expit(self.blend.log_odds(columns) + self.level).astype(np.float32)
 
     def save(self, folder: Path) -> None:

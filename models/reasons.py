@@ -101,7 +101,7 @@ class Reason:
 REASONS: Mapping[str, Reason] = {
     "season": Reason(("orders_last_year",), _season),
     "orders": Reason(("frequency", "order"), _orders),
-    "rhythm": Reason(("recency", "rhythm", "lateness", "active_days"), _rhythm),
+    "rhythm": Reason(("recency", "rhythm", "lateness", "active_days", "mbg_"), _rhythm),
     "age": Reason(("age",), _age),
     "spend": Reason(("monetary", "spent", "unit_price"), _spends),
     "discounts": Reason(("discount_share",), _discount),

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from features.snapshot import Snapshot
 from models.base import Floats
+from models.customer_features import customer_columns
 from models.trees import CUSTOMER_TREES, TreesConfig, boosted
 from models.unknown import by_name, sometimes_unknown
 
@@ -55,7 +56,7 @@ class Volume:
     def fit(cls, snapshots: Sequence[Snapshot], *, config: VolumeConfig, parts: Sequence[str] = PARTS) -> Self:
         """Learn ``parts`` from every customer of snapshots whose horizon has passed, by Poisson regression; nearer dates count more."""
         newest = max(snapshot.day for snapshot in snapshots)
-        columns = pd.concat([snapshot.customers().astype(np.float32) for snapshot in snapshots], ignore_index=True)
+        columns = pd.concat([customer_columns(snapshot) for snapshot in snapshots], ignore_index=True)
         came = pd.concat([snapshot.volume() for snapshot in snapshots], ignore_index=True)
         ages = [0.5 ** ((newest - snapshot.day) / config.half_life) for snapshot in snapshots]
         weight = np.repeat(np.asarray(ages, np.float32), [len(snapshot.codes) for snapshot in snapshots])
@@ -68,7 +69,7 @@ class Volume:
 
         What never came on the training dates is unknown: products, where no order told what was bought.
         """
-        columns = snapshot.customers()
+        columns = customer_columns(snapshot)
         table = pd.DataFrame(index=columns.index)
         for name in PARTS:
             part = self.parts.get(name)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from features.behaviour import BEHAVIOUR, behaviour, sign_up_likelihood
 from features.expressions import Feature
 from features.snapshot import Snapshot
 from models.bundle import Bundle
+from models.customer_features import customer_columns
 from models.importance import Importance, shares
 from models.reasons import contributions, plain_sentences, sentences
 from models.rfm import rfm_group
@@ -78,7 +78,7 @@ class Customers:
             whole,
             behaviour(snapshot).drop(columns=list(PLAIN), errors="ignore"),
         ]
-        table = predicted.join([*parts, _reasons(bundle, predicted, facts)])
+        table = predicted.join([*parts, _reasons(bundle, predicted, snapshot)])
         return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead)
 
     def facts(self) -> dict[str, object]:
@@ -111,11 +111,12 @@ def _rfm(facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list[float]]]:
     return pd.DataFrame({name: scores for name, (scores, _) in found.items()}), {name: begins for name, (_, begins) in found.items()}
 
 
-def _reasons(bundle: Bundle, predicted: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
+def _reasons(bundle: Bundle, predicted: pd.DataFrame, snapshot: Snapshot) -> pd.Series:
+    facts = snapshot.customers()
     if bundle.customer_model is None:
         return plain_sentences(facts)
     value = predicted["expected_order_value"].to_numpy() if "expected_order_value" in predicted else None
-    return sentences(contributions(bundle.customer_model.blend, facts.astype(np.float32), order_value=value), facts)
+    return sentences(contributions(bundle.customer_model.blend, customer_columns(snapshot), order_value=value), facts)
 
 
 def _with_sign_ups(table: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:

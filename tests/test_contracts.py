@@ -15,6 +15,7 @@ from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.affinity import AFFINITIES, Affinity, AffinityConfig
+from models.customer_features import STEADY_FEATURES, customer_columns
 from models.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COLUMNS, PairColumns
 
 AS_OF = date(2025, 9, 1)
@@ -111,7 +112,13 @@ def _known(tables: Tables) -> dict[str, pd.DataFrame]:
     people = len(snapshot.customer_ids)
     grid = np.arange(people * len(sets))
     columns = PairColumns(pairs, affinity.of(snapshot, catalogue)).of(grid % people, grid // people)
-    facts = {"customers": snapshot.customers(), "history": pairs.frame(), "sets": pairs.set_facts, "columns": columns}
+    facts = {
+        "customers": snapshot.customers(),
+        "customer_columns": customer_columns(snapshot),
+        "history": pairs.frame(),
+        "sets": pairs.set_facts,
+        "columns": columns,
+    }
     return facts | {"behaviour": behaviour(snapshot), "sign_ups": sign_ups(snapshot).join(sign_up_likelihood(snapshot, [30]))}
 
 
@@ -133,6 +140,7 @@ def test_nothing_from_after_the_date_is_known(change: str, tables: Tables, known
 
 def test_the_registries_name_every_column(known: dict[str, pd.DataFrame]) -> None:
     assert list(known["customers"]) == [feature.name for feature in (*CUSTOMER_FEATURES, *EVENT_FEATURES)]
+    assert list(known["customer_columns"]) == [feature.name for feature in (*CUSTOMER_FEATURES, *EVENT_FEATURES, *STEADY_FEATURES)]
     assert list(known["history"])[2:] == [feature.name for feature in HISTORY_FEATURES]
     assert list(known["behaviour"]) == [feature.name for feature in BEHAVIOUR]
     assert list(known["sign_ups"]) == [*(feature.name for feature in SIGN_UPS), "likelihood_30"]
@@ -151,7 +159,7 @@ def test_the_registries_name_every_column(known: dict[str, pd.DataFrame]) -> Non
     "feature",
     [
         *(*CUSTOMER_FEATURES, *EVENT_FEATURES, *SET_EVENT_FEATURES, *HISTORY_FEATURES, *SET_FEATURES, *CROSS_FEATURES, *AFFINITY_FEATURES),
-        *(*BEHAVIOUR, *SIGN_UPS),
+        *(*BEHAVIOUR, *SIGN_UPS, *STEADY_FEATURES),
     ],
     ids=lambda each: each.name,
 )

@@ -7,6 +7,7 @@ import pytest
 from features.customers import CUSTOMER_FEATURES
 from features.events import EVENT_FEATURES
 from models.blend import Blend, BlendConfig
+from models.customer_features import STEADY_FEATURES
 from models.reasons import LEAST, REASONS, contributions, drivers, sentences
 
 NAMES = [feature.name for feature in CUSTOMER_FEATURES]
@@ -45,7 +46,7 @@ def test_what_decides_is_the_strongest_reason(learnt: tuple[Blend, pd.DataFrame]
     assert found.index[0] == "rhythm" and found["group"].iloc[0] > found["others"].iloc[0]
 
 
-@pytest.mark.parametrize("feature", [*CUSTOMER_FEATURES, *EVENT_FEATURES], ids=lambda each: each.name)
+@pytest.mark.parametrize("feature", [*CUSTOMER_FEATURES, *EVENT_FEATURES, *STEADY_FEATURES], ids=lambda each: each.name)
 def test_every_column_has_its_reason(feature: object) -> None:
     name = str(getattr(feature, "name", ""))
     assert any(name.startswith(reason.begins) for reason in REASONS.values())

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.customer_features import customer_columns
 from models.importance import GROUP_NAMES, GROUPS, ONE_TIME, VIP
 from models.lifecycle import SLIPPING_AWAY
 from models.reasons import contributions, drivers
@@ -237,5 +238,5 @@ def _drivers(base: Base, is_vip: NDArray[np.bool_]) -> pd.DataFrame | None:
     if not is_vip[chosen].any() or is_vip[chosen].all():
         return None
     value = base.customers["expected_order_value"].to_numpy(np.float64)[chosen]
-    moves = contributions(model.blend, base.facts.iloc[chosen].astype(np.float32), order_value=value)
+    moves = contributions(model.blend, customer_columns(base.snapshot).iloc[chosen], order_value=value)
     return drivers(moves, is_vip[chosen])

@@ -81,9 +81,18 @@ def _units(frame: pd.DataFrame) -> Floats:
 def _logarithms(frame: pd.DataFrame, unit: Floats, unknown: tuple[str, ...]) -> Floats:
     logs = np.empty((len(frame), frame.shape[1] + len(unknown)), np.float32, order="F")
     for place, name in enumerate(frame.columns):
-        values = frame[name].to_numpy(np.float32)
-        logs[:, place] = np.copysign(np.log1p(np.abs(np.nan_to_num(values, nan=0.0)) / unit[place]), values)
+        logs[:, place] = _logarithm(frame[name].to_numpy(np.float32), unit[place])
         np.nan_to_num(logs[:, place], copy=False, nan=0.0)
     for place, name in enumerate(unknown, start=frame.shape[1]):
         logs[:, place] = frame[name].isna().to_numpy()
     return logs
+
+
+def _logarithm(values: Floats, unit: np.float32) -> Floats:
+    """sign(x) log(1 + |x| / unit); of what is unknown 0."""
+    sizes = np.abs(np.nan_to_num(values, nan=0.0))
+    with np.errstate(over="ignore"):
+        logs = np.log1p(sizes / unit)
+    huge = np.isinf(logs)  # more units than a float32 holds
+    logs[huge] = np.log(sizes[huge]) - np.log(unit)
+    return np.copysign(logs, values)

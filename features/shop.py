@@ -24,6 +24,9 @@ from features.tables import COMPLETED, DUCKDB_TYPES, TABLES
 MONEY = 10_000
 """Money is summed in whole ten-thousandths: a sum of integers does not depend on the order of the rows."""
 
+HUNDREDTH = 100
+"""Amounts that differ by less than one part of so many are the same but for rounding."""
+
 PIECES = 1_000
 """Quantities are summed in whole thousandths, for the same reason."""
 
@@ -120,6 +123,8 @@ class Shop:
         """Purchase orders: customer, order (codes), day, revenue and discount (in 1/MONEY), lines (different products).
 
         An order counts when it is completed and has a purchase line, or has no lines at all and revenue above 0.
+        The order's own discount mostly holds those of its lines (list price less price) already: the larger of the two is taken. Where the revenue
+        is what the lines cost less the order's discount, within one hundredth, that one came on top, and both are added up.
         Orders of unknown customers are left out.
         """
         lines, orders = self.lines, self._coded_orders
@@ -133,7 +138,9 @@ class Shop:
         joined = known.left_join(of_lines, "order").left_join(has_lines, "order_id")
         counts = joined.lines.notnull() | (joined.has_lines.isnull() & (joined.revenue > 0))
         revenue = ibis.coalesce((joined.revenue * MONEY).round().cast("int64"), joined.amount, 0)
-        discount = ibis.greatest(ibis.coalesce(joined.off, 0), 0) + ibis.coalesce((joined.discount.abs() * MONEY).round().cast("int64"), 0)
+        off, given = ibis.greatest(ibis.coalesce(joined.off, 0), 0), ibis.coalesce((joined.discount.abs() * MONEY).round().cast("int64"), 0)
+        on_top = ibis.coalesce(((joined.amount - given - revenue) * HUNDREDTH).abs() <= joined.amount, False)
+        discount = on_top.ifelse(off + given, ibis.greatest(off, given))
         return self._keep(
             "purchase_orders",
             joined.filter(counts).select(

@@ -101,7 +101,7 @@ ORDERS = Table(
         Column("ordered_at", "time", "when, in the shop's own time zone"),
         Column("currency", "text", "currency; all orders of a shop have the same"),
         Column("revenue", "number", "what the order brought: net of discount and returns, without shipping; 0 when cancelled"),
-        Column("discount", "number", "discount on the whole order"),
+        Column("discount", "number", "discount on the whole order, mostly with those of its lines: what was saved is counted once"),
         Column("coupon", "text", "coupon code"),
         Column("is_gift", "flag", "was sent as a gift"),
         Column("channel", "text", "online, store, ..."),

@@ -9,6 +9,8 @@ from features.errors import DataError
 from features.shop import MONEY, Shop
 
 DAY = pd.Timestamp("2025-01-01 12:00")
+ORDER_COLUMNS = ["order_id", "customer_id", "ordered_at", "status", "revenue", "discount"]
+LINE_COLUMNS = ["order_id", "line_no", "product_id", "quantity", "price", "list_price"]
 
 
 def _shop(lines: list[tuple[str, str, float | None, float | None]], orders: list[tuple[str, str | None, str, float | None]] | None = None) -> Shop:
@@ -60,6 +62,31 @@ def test_orders_alone_are_purchases_when_they_brought_something() -> None:
 def test_revenue_of_an_order_is_the_given_one_or_that_of_its_lines() -> None:
     shop = _shop([("o1", "p1", 2, 3.0), ("o2", "p1", 2, 3.0)], [("o1", "c1", "completed", 5.5), ("o2", "c1", "completed", None)])
     assert sorted(shop.orders.to_pandas()["revenue"] / MONEY) == [5.5, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("price", "revenue", "discount", "saved"),
+    [
+        (80.0, 80.0, 20.0, 20),
+        (80.0, 80.0, -20.0, 20),
+        (80.0, 70.0, 10.0, 30),
+        (80.0, 40.0, 20.0, 20),
+        (80.0, None, 10.0, 20),
+        (80.0, 80.0, None, 20),
+        (100.0, 90.0, 10.0, 10),
+        (None, 90.0, 10.0, 10),
+        (120.0, 110.0, 10.0, 10),
+    ],
+    ids=["holds the lines'", "written below 0", "comes on top", "refunded", "revenue unknown", "lines only", "order only", "no prices", "above list"],
+)
+def test_what_was_saved_is_counted_once(price: float | None, revenue: float | None, discount: float | None, saved: float) -> None:
+    tables = {
+        "orders": pd.DataFrame([("o1", "c1", DAY, "completed", revenue, discount)], columns=ORDER_COLUMNS).astype({"discount": float}),
+        "order_lines": pd.DataFrame([("o1", 1, "p1", 1.0, price, 100.0)], columns=LINE_COLUMNS).astype({"price": float}),
+        "customers": pd.DataFrame({"customer_id": ["c1"]}),
+        "products": pd.DataFrame({"product_id": ["p1"]}),
+    }
+    assert Shop.of(tables).orders.to_pandas()["discount"].tolist() == [saved * MONEY]
 
 
 def test_dates_and_codes() -> None:

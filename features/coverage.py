@@ -48,6 +48,8 @@ class Coverage:
     ``identical_lines`` repeat another line of their file in every column and were kept; ``skipped`` lines were left out.
     ``repeated_customers`` and ``repeated_products`` are rows of their files that a later row of the same id replaced.
     ``lines_without_quantity`` count as 1; ``lines_without_price`` (those of quantity 0 left aside) add nothing to revenue.
+    Of the completed orders, some are no purchases: ``returning_orders`` hold returns, or take revenue away, and nothing bought; ``free_orders`` hold
+    only lines free of charge or of quantity 0; ``empty_orders`` have neither lines nor revenue.
     ``merged_rows`` of orders without ids were added to another order of their customer and day. ``files`` are in the order they were named.
     """
 
@@ -66,6 +68,9 @@ class Coverage:
     lines_without_quantity: int
     lines_without_price: int
     orders_without_revenue: int
+    returning_orders: int
+    free_orders: int
+    empty_orders: int
     lines_without_customer: float | None
     orders_without_customer: float | None
     products_without_category: float | None
@@ -110,6 +115,9 @@ class Coverage:
             *([("lines without quantity", f"{self.lines_without_quantity:,}", "counted as 1")] if self.lines_without_quantity else []),
             *([("lines without price", f"{self.lines_without_price:,}", "add nothing to revenue")] if self.lines_without_price else []),
             *([("orders without revenue", f"{self.orders_without_revenue:,}", "")] if self.orders_without_revenue else []),
+            *([("orders of returns only", f"{self.returning_orders:,}", "no purchases; taken off revenue")] if self.returning_orders else []),
+            *([("orders free of charge", f"{self.free_orders:,}", "no purchases")] if self.free_orders else []),
+            *([("orders without anything", f"{self.empty_orders:,}", "neither lines nor revenue: no purchases")] if self.empty_orders else []),
             *([("identical lines (kept)", f"{self.identical_lines:,}", "")] if self.identical_lines else []),
             *([("repeated customers", f"{self.repeated_customers:,}", "the last row was kept")] if self.repeated_customers else []),
             *([("repeated products", f"{self.repeated_products:,}", "the last row was kept")] if self.repeated_products else []),
@@ -155,7 +163,7 @@ def coverage_of(
     for name in TABLES:
         connection.execute(f"CREATE OR REPLACE VIEW kept_{name} AS SELECT * FROM read_parquet({literal(str(folder / f'{name}.parquet'))})")
     facts: dict[str, object] = {}
-    for query in (COUNTS, ORDERS, LINES, PRODUCTS, ONE_TIME):
+    for query in (COUNTS, ORDERS, NO_PURCHASES, LINES, PRODUCTS, ONE_TIME):
         cursor = connection.execute(query)
         names = [column[0] for column in cursor.description or ()]
         facts |= dict(zip(names, cursor.fetchone() or (), strict=True))
@@ -176,6 +184,20 @@ ORDERS = f"""
            count(*) FILTER (status != '{COMPLETED}') AS cancelled_orders, count(*) FILTER (revenue IS NULL) AS orders_without_revenue,
            avg(CAST(customer_id IS NULL AS INTEGER)) AS orders_without_customer
     FROM kept_orders"""
+
+NO_PURCHASES = f"""
+    WITH bought AS (
+        SELECT order_id, bool_or(coalesce(quantity, 1) > 0 AND (price > 0 OR price IS NULL)) AS purchase, bool_or(quantity < 0) AS sent_back
+        FROM kept_order_lines GROUP BY order_id),
+    others AS (
+        SELECT orders.revenue, bought.order_id IS NOT NULL AS has_lines, coalesce(revenue < 0, FALSE) OR coalesce(sent_back, FALSE) AS returned
+        FROM kept_orders AS orders LEFT JOIN bought USING (order_id)
+        WHERE status = '{COMPLETED}' AND NOT coalesce(purchase, FALSE)),
+    shop AS (SELECT count(*) > 0 AS has_lines FROM bought WHERE purchase)
+    SELECT count(*) FILTER (returned) AS returning_orders,
+           count(*) FILTER (NOT returned AND others.has_lines) AS free_orders,
+           count(*) FILTER (NOT returned AND NOT others.has_lines AND (revenue IS NULL OR revenue = 0 AND shop.has_lines)) AS empty_orders
+    FROM others, shop"""
 
 LINES = """
     SELECT count(*) FILTER (lines.quantity < 0) AS returned_lines, count(*) FILTER (lines.quantity IS NULL) AS lines_without_quantity,

@@ -122,7 +122,8 @@ class Shop:
     def orders(self) -> Table:
         """Purchase orders: customer, order (codes), day, revenue and discount (in 1/MONEY), lines (different products).
 
-        An order counts when it is completed and has a purchase line, or has no lines at all and revenue above 0.
+        An order counts when it is completed and has a purchase line, or has no lines at all and revenue above 0. In a shop without any lines one
+        of revenue 0 counts, too: somebody ordered, and paid with a voucher or got it refunded; what nobody bought shows in lines only.
         The order's own discount mostly holds those of its lines (list price less price) already: the larger of the two is taken. Where the revenue
         is what the lines cost less the order's discount, within one hundredth, that one came on top, and both are added up.
         Orders of unknown customers are left out.
@@ -136,7 +137,8 @@ class Shop:
         has_lines = self.tables["order_lines"].select("order_id").distinct().mutate(has_lines=True)
         known = orders.filter(orders.customer.notnull(), orders.status == COMPLETED)
         joined = known.left_join(of_lines, "order").left_join(has_lines, "order_id")
-        counts = joined.lines.notnull() | (joined.has_lines.isnull() & (joined.revenue > 0))
+        brought = joined.revenue > 0 if self.has_lines else joined.revenue >= 0
+        counts = joined.lines.notnull() | (joined.has_lines.isnull() & brought)
         revenue = ibis.coalesce((joined.revenue * MONEY).round().cast("int64"), joined.amount, 0)
         off, given = ibis.greatest(ibis.coalesce(joined.off, 0), 0), ibis.coalesce((joined.discount.abs() * MONEY).round().cast("int64"), 0)
         on_top = ibis.coalesce(((joined.amount - given - revenue) * HUNDREDTH).abs() <= joined.amount, False)

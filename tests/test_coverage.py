@@ -8,6 +8,7 @@ import pytest
 from features.config import Config, parse_map, with_import
 from features.coverage import Coverage, FileRead, Gap
 from features.imports import import_files
+from features.shop import Shop
 
 SALES = """order_id,customer_id,ordered_at,product_id,quantity,price,brand,status
 1,ann,2024-01-01,tent,1,1000,Nord,paid
@@ -81,6 +82,45 @@ def test_what_an_import_covers(tmp_path: Path) -> None:
     assert coverage.one_time_share == 0.5
 
 
+UNCLEAR = """order_id,customer_id,ordered_at,product_id,quantity,price,colour
+1,ann,2024-01-01,tent,1,1000,red
+2,bob,2024-01-01,rope,1,5,
+3,bob,2024-01-01,rope,1,0,
+4,bob,2024-01-01,rope,0,5,
+5,bob,2024-01-01,rope,-1,5,
+6,bob,2024-01-01,rope,-1,5,
+6,bob,2024-01-01,tent,1,1000,
+"""
+EMPTY = """order_id,customer_id,ordered_at,revenue
+7,ann,2024-01-02,0
+8,ann,2024-01-02,
+9,ann,2024-01-02,-3
+10,ann,2024-01-02,3
+"""
+
+
+def test_orders_that_are_no_purchases_and_columns_that_are_not_used_are_told(tmp_path: Path) -> None:
+    for name, text in (("lines.csv", UNCLEAR), ("orders.csv", EMPTY)):
+        (tmp_path / name).write_text(text)
+    coverage = import_files(tmp_path, [tmp_path / "lines.csv", tmp_path / "orders.csv"], config=Config())
+    assert (coverage.returning_orders, coverage.free_orders, coverage.empty_orders) == (2, 2, 2)
+    told = " ".join(coverage.text().split())
+    assert "orders of returns only 2 no purchases; taken off revenue orders free of charge 2 no purchases" in told
+    assert "orders without anything 2 neither lines nor revenue: no purchases" in told
+    assert "colour not mapped: kept as attributes, which no model reads" in told
+    bought = Shop.open(tmp_path).orders.count().execute()
+    assert bought == coverage.orders - 6
+
+
+def test_without_lines_an_order_of_revenue_0_is_a_purchase(tmp_path: Path) -> None:
+    text = "customer_id,ordered_at,revenue,quantity\nann,2024-01-02,0,1\nbob,2024-01-02,2,1\ncid,2024-01-02,-2,1\n"
+    (tmp_path / "orders.csv").write_text(text)
+    coverage = import_files(tmp_path, [tmp_path / "orders.csv"], config=Config())
+    assert (coverage.returning_orders, coverage.free_orders, coverage.empty_orders) == (1, 0, 0)
+    assert coverage.files[0].columns["quantity"] == "not mapped: kept as attributes, which no model reads"
+    assert Shop.open(tmp_path).orders.count().execute() == 2
+
+
 def test_the_report_as_json() -> None:
     coverage = Coverage(
         import_id="abc",
@@ -98,6 +138,9 @@ def test_the_report_as_json() -> None:
         lines_without_quantity=2,
         lines_without_price=0,
         orders_without_revenue=1,
+        returning_orders=6,
+        free_orders=0,
+        empty_orders=1,
         lines_without_customer=0.0001,
         orders_without_customer=None,
         products_without_category=0.0,

@@ -47,16 +47,29 @@ def test_lines_without_a_customer_count_for_products_only() -> None:
     assert shop.orders.to_pandas()["customer"].tolist() == [0]
 
 
-def test_orders_alone_are_purchases_when_they_brought_something() -> None:
+def test_orders_alone_are_purchases_unless_they_take_revenue_away() -> None:
     orders: list[tuple[str, str | None, str, float | None]] = [
         ("o1", "c1", "completed", 5.0),
         ("o2", "c1", "completed", 0.0),
         ("o3", "c2", "completed", -4.0),
+        ("o4", "c2", "completed", None),
+        ("o5", "c2", "cancelled", 0.0),
     ]
     shop = _shop([], orders)
     assert not shop.has_lines
-    assert shop.orders.to_pandas()["revenue"].tolist() == [5 * MONEY]
+    assert sorted(shop.orders.to_pandas()["revenue"]) == [0, 5 * MONEY]
     assert shop.returns.to_pandas()["revenue"].tolist() == [-4 * MONEY]
+
+
+def test_where_lines_are_known_an_order_without_any_must_have_brought_something() -> None:
+    orders: list[tuple[str, str | None, str, float | None]] = [
+        ("o1", "c1", "completed", None),
+        ("o2", "c1", "completed", 0.0),
+        ("o3", "c1", "completed", 7.0),
+        ("o4", "c1", "completed", 0.0),
+    ]
+    shop = _shop([("o1", "p1", 1, 2.0), ("o4", "p1", 1, 0.0)], orders)
+    assert sorted(shop.orders.to_pandas()["revenue"]) == [2 * MONEY, 7 * MONEY]
 
 
 def test_revenue_of_an_order_is_the_given_one_or_that_of_its_lines() -> None:

@@ -7,7 +7,7 @@ import duckdb
 
 from features.coverage import FileRead
 from features.errors import DataError
-from features.imports.mapping import CARRIES, Field, Plan
+from features.imports.mapping import CARRIES, Field, FileKind, Plan
 from features.imports.values import CURRENCY_SIGNS, GROUPED_COMMA, GROUPED_DOT, ISO, Dates, Reading, cell, is_aware, plausible, strptime, year_first
 from features.sources import PARQUET, literal, quoted
 
@@ -31,6 +31,17 @@ FORMATS: dict[DateOrder, tuple[str, ...]] = {
 }
 
 ORDERS: tuple[DateOrder, DateOrder] = ("day first", "month first")
+
+UNREAD = "not mapped: kept as attributes, which no model reads"
+UNMAPPED: dict[FileKind, str] = {
+    "flat": UNREAD,
+    "orders": UNREAD,
+    "order_lines": UNREAD,
+    "products": "not mapped: kept as attributes of the products",
+    "customers": "not mapped: kept as attributes of the customers",
+    "events": "not mapped: not kept",
+}
+"""What becomes of the columns of a file that nothing maps."""
 
 WHOLE_FLOAT = r"^-?(0|[1-9]\d*)\.0$"
 """An id as a spreadsheet or a float column writes it: no leading zero, and .0 at the end."""
@@ -62,6 +73,8 @@ def file_read(plan: Plan, reading: Reading) -> FileRead:
             columns[each.sources[0]] = f"dates read as {dates}{f' ({dates.because})' if dates.because else ''}{zone}"
         if each.name in reading.from_float:
             columns[", ".join(each.sources)] = "ids such as 17850.0 read as 17850"
+    if unmapped := [column for column in plan.source.columns if column not in {source for each in plan.fields for source in each.sources}]:
+        columns[", ".join(unmapped)] = UNMAPPED[plan.kind]
     return FileRead(plan.source.path.name, plan.source.rows, CARRIES[plan.kind], reading.decimal if _numbers(plan) else "", columns)
 
 

@@ -72,7 +72,7 @@ def build(
 
     from features.config import load_config
     from features.products import Catalogue
-    from serving.audiences import build_all, evidence_of
+    from serving.audiences import build_all, evidence_of, saved_audiences
     from serving.exports import text_of
     from serving.published import enough_room
     from serving.ready_made.campaigns import find_audience
@@ -86,11 +86,22 @@ def build(
         audiences = _audiences(name, shop, (bought, not_bought), model, snapshot)
         audiences = [audience.with_top(top) for audience in audiences] if top else audiences
         _check_output(output, audiences)
-        basis = "email" in load_config(shop).shop.legal_basis
+        basis = load_config(shop).shop.legal_basis
+        evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=basis)
         rows = []
-        for members in build_all(audiences, evidence_of(model, snapshot, Catalogue.of(snapshot.shop))):
-            rows.append(_write(members, snapshot, shop=shop, output=output, basis=basis, tell=tell))
+        for members in build_all(audiences, evidence):
+            rows.append(_write(members, snapshot, shop=shop, output=output, basis="email" in basis, tell=tell))
     typer.echo(text_of(pd.DataFrame(rows), form), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of audiences.yaml, by which an editor completes and checks it."""
+    import json
+
+    from serving.audiences.definitions import Audience
+
+    typer.echo(json.dumps({"title": "An audience of whobuys", **Audience.model_json_schema()}, indent=1, ensure_ascii=False))
 
 
 @app.command()

@@ -3,26 +3,38 @@
 ``serving.audiences`` adds the conditions that need predictions.
 """
 
-from features.conditions.evidence import Answer, Evidence, Floats
-from features.conditions.mechanism import CONDITIONS, LATER, AllOf, AnyOf, Clause, Clauses, Condition, Not, OneClause, at, condition, hold
+from features.conditions.evidence import Answer, Evidence, Floats, highest
+from features.conditions.measures import AverageOrder, FirstOrder, LastOrder, Measure, Orders, Spent
+from features.conditions.mechanism import CONDITIONS, AllOf, AnyOf, Clause, Clauses, Condition, Not, OneClause, at, condition, hold
+from features.conditions.people import Attribute, Did, ReachableBy, reachable
 from features.conditions.purchases import Bought, OfProducts
 
 __all__ = [
     "CONDITIONS",
-    "LATER",
     "AllOf",
     "Answer",
     "AnyOf",
+    "Attribute",
+    "AverageOrder",
     "Bought",
     "Clause",
     "Clauses",
     "Condition",
+    "Did",
     "Evidence",
+    "FirstOrder",
     "Floats",
+    "LastOrder",
+    "Measure",
     "Not",
     "OfProducts",
     "OneClause",
+    "Orders",
+    "ReachableBy",
+    "Spent",
     "at",
     "condition",
+    "highest",
     "hold",
+    "reachable",
 ]

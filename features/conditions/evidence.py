@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from features.errors import DataError
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 
@@ -39,6 +40,11 @@ class Answer:
     def __invert__(self) -> "Answer":
         return Answer(self.no, self.yes)
 
+    @classmethod
+    def of(cls, yes: NDArray[np.bool_], known: NDArray[np.bool_]) -> "Answer":
+        """An answer that is known only of some."""
+        return cls(yes & known, ~yes & known)
+
     @property
     def unknown(self) -> NDArray[np.bool_]:
         """Of whom it cannot be said."""
@@ -47,16 +53,19 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What conditions may look at: the shop as of a date, its catalogue, and the interest of its customers in any product set.
+    """What conditions may look at: the shop as of a date, its catalogue, the interest of its customers in any product set, and the table of its
+    customers (``scored``; a row per customer, index customer_id), which is made when it is first asked for.
 
-    It is about all customers known before the date: those with an order (about whom ``interest`` and ``likelihood``, that they order anything within
-    the horizon, answer) and those who had signed up only.
+    It is about all customers known before the date: those with an order (about whom ``interest`` answers) and those who had signed up only.
+    ``consented`` are the channels for which unknown consent means yes; ``members`` says who is in a saved audience.
     """
 
     snapshot: Snapshot
     catalogue: Catalogue
     interest: Interest
-    likelihood: Callable[[], Floats] | None = None
+    scored: Callable[[], pd.DataFrame] | None = None
+    consented: frozenset[str] = frozenset()
+    members: Callable[[str], Answer] | None = None
     _kept: dict[ProductSet, Floats] = field(default_factory=dict, repr=False)
 
     @property
@@ -102,8 +111,43 @@ class Evidence:
         for one in asked:
             self._kept.setdefault(one, self.spread(np.zeros(len(self.snapshot.codes), np.float32)))
 
+    @cached_property
+    def customers(self) -> pd.DataFrame:
+        """The table of customers in the order of ``codes``; empty columns for whom nothing is known. Raises DataError without one."""
+        if self.scored is None:
+            raise DataError("nothing was predicted of customers here; run: whobuys train")
+        return self.scored().reindex(self.customer_ids)
+
+    def column(self, name: str) -> Floats:
+        """A number of each customer from the table of customers; NaN where it is unknown, for everybody if there is no such column."""
+        if name not in self.customers:
+            return np.full(len(self.codes), np.nan, np.float32)
+        return self.customers[name].to_numpy(np.float32, na_value=np.nan)
+
+    @property
+    def likelihood(self) -> Floats:
+        """The probability of each customer to order anything within the horizon; NaN where it is unknown."""
+        return self.column(f"likelihood_{self.snapshot.horizon}")
+
+    @cached_property
+    def people(self) -> pd.DataFrame:
+        """What the shop's customers table says of each customer, in the order of ``codes``."""
+        people: pd.DataFrame = self.snapshot.shop.tables["customers"].to_pandas()
+        return people.set_index("customer_id").reindex(self.customer_ids)
+
+    def per_customer(self, facts: pd.DataFrame) -> pd.DataFrame:
+        """Facts with a row per ``customer`` code as a row for each of these customers, empty where there is none."""
+        return facts.set_index("customer").reindex(self.codes)
+
     def spread(self, values: Floats) -> Floats:
         """A number for each customer with orders as a number for each customer, NaN for the others."""
         spread = np.full(len(self.codes), np.nan, np.float32)
         spread[np.searchsorted(self.codes, self.snapshot.codes)] = values
         return spread
+
+
+def highest(values: Floats, count: int) -> NDArray[np.bool_]:
+    """Which are the ``count`` highest values, the earlier ones of equals; NaN is below everything."""
+    chosen = np.zeros(len(values), dtype=bool)
+    chosen[np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:count]] = True
+    return chosen & ~np.isnan(values)

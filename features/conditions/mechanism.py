@@ -13,18 +13,15 @@ from features.conditions.evidence import Answer, Evidence, Floats
 from features.errors import DataError, did_you_mean
 from features.products import Catalogue, ProductSet
 
-LATER = (
-    "likely_to_buy orders spent average_order expected_order_value expected_orders expected_revenue lifetime_value discount_share gift_share "
-    "first_order last_order next_order importance lifecycle rfm attribute did in_audience reachable_by"
-).split()
-"""Conditions that the language will have."""
-
 
 class Condition(ABC):
     """One condition. A class of pydantic fields, registered by ``condition(key)``; its docstring is its documentation."""
 
     key: ClassVar[str] = ""
     ranks: ClassVar[bool] = False
+    """Customers can be ranked by it."""
+    is_probability: ClassVar[bool] = False
+    """What it ranks by is a probability to buy: members are ranked by it without being told to."""
 
     @abstractmethod
     def holds(self, evidence: Evidence) -> Answer:
@@ -102,8 +99,6 @@ def _check_key(value: object) -> object:
     key = str(next(iter(value)))
     if key in CONDITIONS:
         return value
-    if key in LATER:
-        raise ValueError(f"the condition {key!r} does not exist yet; there are: {', '.join(CONDITIONS)}")
     raise ValueError(f"there is no condition {key!r}{did_you_mean(key, CONDITIONS)}")
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal, TypedDict
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_serializer, model_validator
 
 _SPAN = re.compile(r"([1-9]\d{0,4})\s*(day|week|month|year)s?")
@@ -22,14 +24,25 @@ class TimeSpan:
     def __str__(self) -> str:
         return f"{self.number} {self.unit}{'s' * (self.number != 1)}"
 
+    def after(self, day: date) -> date:
+        """The day so long after ``day``.
+
+        >>> TimeSpan(2, "week").after(date(2026, 7, 1))
+        datetime.date(2026, 7, 15)
+        """
+        return self._moved(day, 1)
+
     def before(self, day: date) -> date:
         """The day so long before ``day``; a month before the 31st is the last day of a shorter month.
 
         >>> TimeSpan(12, "month").before(date(2026, 7, 1)), TimeSpan(1, "month").before(date(2026, 3, 31))
         (datetime.date(2025, 7, 1), datetime.date(2026, 2, 28))
         """
+        return self._moved(day, -1)
+
+    def _moved(self, day: date, sign: int) -> date:
         offset = pd.DateOffset(**{f"{self.unit}s": self.number})  # type: ignore[arg-type]  # the unit is the name of the argument
-        return date.fromisoformat(str((pd.Timestamp(day) - offset).date()))
+        return date.fromisoformat(str((pd.Timestamp(day) + sign * offset).date()))
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,22 @@ Top = Annotated[
     PlainSerializer(lambda top: top.number or str(top)),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": _PERCENT.pattern}]}),
 ]
+
+
+def _share(value: object) -> float:
+    found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    share = float(found[1]) / 100 if found else value
+    if isinstance(share, float) and 0 < share < 1:
+        return share
+    raise ValueError(f'is a share between 0 and 1, such as "10%", got {value!r}')
+
+
+Share = Annotated[
+    float,
+    PlainValidator(_share),
+    PlainSerializer(lambda share: f"{share * 100:g}%"),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, {"type": "string", "pattern": _PERCENT.pattern}]}),
+]
 OneOrMore = Annotated[
     tuple[str, ...],
     Field(min_length=1),
@@ -101,6 +130,47 @@ OneOrMore = Annotated[
 
 
 Scalar = str | bool | int | float
+
+
+def _number(value: object) -> object:
+    found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found:
+        return float(found[1]) / 100
+    if isinstance(value, str | bool):
+        raise ValueError(f'is a number such as 100, or a share such as "10%", got {value!r}')
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _PERCENT.pattern}]})]
+
+
+class Bounds(BaseModel):
+    """What a number must be: ``at_least`` and ``at_most`` are inclusive, ``more_than`` and ``less_than`` are not; a share may be written "10%"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at_least: Number | None = Field(default=None, description="this or more")
+    at_most: Number | None = Field(default=None, description="this or less")
+    more_than: Number | None = Field(default=None, description="more than this")
+    less_than: Number | None = Field(default=None, description="less than this")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether any limit is given."""
+        return any(limit is not None for limit in (self.at_least, self.at_most, self.more_than, self.less_than))
+
+    def fits(self, values: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which values lie within all limits; NaN does not."""
+        found: NDArray[np.bool_] = ~np.isnan(values)
+        for limit, kept in (
+            (self.at_least, np.greater_equal),
+            (self.at_most, np.less_equal),
+            (self.more_than, np.greater),
+            (self.less_than, np.less),
+        ):
+            if limit is not None:
+                found &= kept(values, limit)
+        return found
 
 
 class Limits(TypedDict, total=False):

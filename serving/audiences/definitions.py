@@ -1,65 +1,26 @@
 """What is written in audiences.yaml becomes audiences: saved questions, checked, each with its conditions and how it is ranked."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from features.conditions import CONDITIONS, Answer, Clause, Clauses, Evidence, Floats, OfProducts, OneClause, condition
-from features.conditions.values import Top
+from features.conditions import CONDITIONS, Clause, Clauses, Measure, OneClause
+from features.conditions.values import Bounds, OneOrMore, Share, Top
 from features.errors import DataError, did_you_mean
 from features.products import Catalogue, ProductSet
+from serving.audiences.predicted import LIKELIHOODS, InAudience, InterestedIn
 from serving.audiences.reading import parse_documents, read_text
-from serving.who import best_first
 
 AUDIENCES = "audiences.yaml"
-LIKELIHOODS: dict[str, int] = {"low": 1, "medium": 2, "high": 4, "very high": 8}
-"""How many times the base rate a probability must be, at least."""
-LATER_KEYS = ("control_group", "include", "exclude", "goal")
 
 
-@condition("interested_in")
-class InterestedIn(OfProducts):
-    """Will buy from the product set within the horizon: as probable as ``likelihood`` says, or among the ``top`` of all customers with orders."""
-
-    ranks: ClassVar[bool] = True
-
-    likelihood: Literal["low", "medium", "high", "very high"] | None = Field(
-        default=None, description="at least 1, 2, 4 or 8 times as probable as a customer with orders taken at random"
-    )
-    top: Top | None = Field(default=None, description='the most probable 2000 or "10%" of all customers with orders')
-
-    def holds(self, evidence: Evidence) -> Answer:
-        """Unknown for customers without orders; never true at probability 0."""
-        scores = self.scores(evidence)
-        known = ~np.isnan(scores)
-        likely = known & (np.nan_to_num(scores) > 0)
-        if self.top:
-            chosen = np.zeros(len(scores), dtype=bool)
-            chosen[best_first(np.nan_to_num(scores, nan=-1.0), self.top.of(int(known.sum())))] = True
-            likely &= chosen
-        if self.likelihood:
-            likely &= np.nan_to_num(scores) >= threshold(scores, self.likelihood)
-        return Answer(likely, known & ~likely)
-
-    def scores(self, evidence: Evidence) -> Floats:
-        """The probability of each customer to buy from the set; NaN without orders."""
-        return evidence.probabilities(self.products(evidence.catalogue) or ProductSet.of("nothing", []))
-
-
-def base_rate(scores: Floats) -> float:
-    """The mean probability of all of whom it is known; 0 when it is known of nobody."""
-    known = scores[~np.isnan(scores)]
-    return float(known.mean(dtype=np.float64)) if len(known) else 0.0
-
-
-def threshold(scores: Floats, likelihood: str) -> float:
-    """The least probability that counts as ``low``, ``medium``, ``high`` or ``very high``."""
-    return LIKELIHOODS[likelihood] * base_rate(scores)
+def _by_name(value: object) -> object:
+    return {value: {}} if isinstance(value, str) else value
 
 
 class Choose(BaseModel):
@@ -67,7 +28,9 @@ class Choose(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    by: OneClause = Field(description="what ranks: interested_in with products, and without likelihood or top")
+    by: Annotated[OneClause, BeforeValidator(_by_name)] = Field(
+        description="what ranks: interested_in with products, or a number such as lifetime_value, without limits and top"
+    )
     top: Top | None = Field(default=None, description='how many of the best: 5000, or "10%" of those left; all when it is left out')
 
 
@@ -87,14 +50,22 @@ class Audience(BaseModel):
         default=None, alias="except", description="whoever meets one of these conditions is left out"
     )
     choose: Choose | None = Field(default=None, description="how those left are ranked, and how many are taken")
-    minimum_size: int | None = Field(default=None, ge=1, description="a smaller audience comes with a warning")
+    minimum_size: int | None = Field(default=None, ge=1, description="a smaller audience comes with a warning, and is not exported")
+    control_group: Share | None = Field(
+        default=None, description='a share, such as "10%", that is never written to, so that the effect can be measured'
+    )
+    include: OneOrMore | None = Field(default=None, description="ids of customers who are members whatever the conditions say")
+    exclude: OneOrMore | None = Field(default=None, description="ids of customers who are no members whatever the conditions say")
+    goal: Literal["win-back", "raise-aov", "loyalty", "clear-stock", "launch"] | None = Field(default=None, description="what it is for")
 
     @model_validator(mode="after")
-    def _interest_is_measured(self) -> "Audience":
+    def _conditions_ask_something(self) -> "Audience":
         for place, clause in walk(self):
             asked = clause.asks
             if isinstance(asked, InterestedIn):
                 _check_interest(asked, place)
+            if isinstance(asked, Measure):
+                _check_measure(asked, f"{place}.{asked.key}", chooses=place == "choose.by")
         if self.choose and not self.choose.by.asks.ranks:
             ranking = ", ".join(key for key, each in CONDITIONS.items() if each.ranks)
             raise ValueError(f"choose.by: customers cannot be ranked by {self.choose.by.asks.key!r}, but by: {ranking}")
@@ -117,14 +88,14 @@ class Audience(BaseModel):
         """What its members are ranked by: ``choose.by``, else the first condition in ``who`` that ranks; None for neither."""
         if self.choose:
             return self.choose.by
-        return next((clause for _, clause in _inside("", self.who, skip="not") if clause.asks.ranks), None)
+        return next((clause for _, clause in _inside("", self.who, skip="not") if clause.asks.is_probability), None)
 
     def with_top(self, top: int) -> "Audience":
         """The same with at most ``top`` members, the best by its ranking. Raises DataError when nothing ranks them."""
         ranking = self.ranking
         if ranking is None:
             raise DataError(f"{self.audience}: nothing ranks its members, so there is no best; add choose: {{by: {{interested_in: ...}}}}")
-        measured = {"likelihood", "top"}
+        measured = {"likelihood", "top", *Bounds.model_fields}
         by = {ranking.asks.key: {key: value for key, value in _plain(ranking).items() if key not in measured}}
         return parse_audience({**self.words(), "choose": {"by": by, "top": top}}, source=self.audience)
 
@@ -146,6 +117,13 @@ def _check_interest(asked: InterestedIn, place: str) -> None:
         raise ValueError(f"{place}.interested_in: takes no {measures[0]} here; choose has a top")
     if place != "choose.by" and len(measures) != 1:
         raise ValueError(f"{place}.interested_in: needs either likelihood ({', '.join(LIKELIHOODS)}) or top (such as 2000 or 10%)")
+
+
+def _check_measure(asked: Measure, place: str, *, chooses: bool) -> None:
+    if chooses and asked.asks:
+        raise ValueError(f"{place}: takes no limits and no top here; choose has a top")
+    if not chooses and not asked.asks:
+        raise ValueError(f"{place}: needs at_least, at_most, more_than, less_than or top")
 
 
 def walk(audience: Audience) -> Iterator[tuple[str, Clause]]:
@@ -178,7 +156,7 @@ def product_sets(audience: Audience, catalogue: Catalogue) -> list[tuple[str, Pr
 
 def predicted_sets(audience: Audience, catalogue: Catalogue) -> list[ProductSet]:
     """Those of its product sets that predictions are needed of. Raises DataError as ``product_sets`` does."""
-    ranking = {f"{place}.{clause.asks.key}" for place, clause in walk(audience) if clause.asks.ranks}
+    ranking = {f"{place}.{clause.asks.key}" for place, clause in walk(audience) if isinstance(clause.asks, InterestedIn)}
     return [products for place, products in product_sets(audience, catalogue) if place in ranking]
 
 
@@ -199,8 +177,7 @@ def _sentence(error: ErrorDetails) -> str:
     key = str(error["loc"][-1]) if error["loc"] else ""
     known = sorted(field.alias or name for name, field in Audience.model_fields.items())
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
-        what = "is part of the language but does not exist yet" if key in LATER_KEYS else f"is no key of an audience{did_you_mean(key, known)}"
-        return f"{key!r} {what}"
+        return f"{key!r} is no key of an audience{did_you_mean(key, known)}"
     wrong = {
         "extra_forbidden": "is not known here",
         "missing": "is missing",
@@ -218,6 +195,7 @@ def parse_audiences(text: str, *, source: str) -> dict[str, Audience]:
         if audience.audience in found:
             raise DataError(f"{source}: the audience {audience.audience!r} is there twice")
         found[audience.audience] = audience
+    check_references(found, source=source)
     return found
 
 
@@ -225,3 +203,16 @@ def saved_audiences(shop: Path) -> dict[str, Audience]:
     """The audiences of a shop folder's audiences.yaml by their id; none when there is no such file."""
     path = shop / AUDIENCES
     return parse_audiences(read_text(path), source=str(path)) if path.exists() else {}
+
+
+def check_references(audiences: Mapping[str, Audience], *, source: str) -> None:
+    """Raise DataError for an audience that names an unknown one, or that names itself by way of others."""
+    named = {name: [clause.asks.root for _, clause in walk(each) if isinstance(clause.asks, InAudience)] for name, each in audiences.items()}
+    for name, others in named.items():
+        for other in others:
+            if other not in named:
+                raise DataError(f"{source}, {name}: in_audience: there is no audience {other!r}{did_you_mean(other, named)}")
+    try:
+        list(TopologicalSorter(named).static_order())
+    except CycleError as error:
+        raise DataError(f"{source}: in_audience goes round in a circle: {' -> '.join(reversed(error.args[1]))}") from None

@@ -1,33 +1,42 @@
 """An audience and what is known as of a date become its members: who they are, ranked, with what to show them and what to expect."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pandas.util import hash_array
 
 from features.conditions import Answer, Evidence, Floats, at, hold
+from features.errors import DataError, Refused, did_you_mean, listed
 from features.files import write_json
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from serving.audiences.definitions import Audience, base_rate, predicted_sets, product_sets
+from serving.audiences.definitions import Audience, predicted_sets, product_sets
+from serving.audiences.predicted import base_rate
 from serving.audiences.showing import SHOWN, best_products
+from serving.customers import Customers
 from serving.exports import write_table
 from serving.who import best_first
 
 MEMBERS = "members"
 EXPORTS = "exports"
+TARGET, CONTROL = "target", "control"
 
 
 @dataclass(frozen=True, eq=False)
 class Members:
     """The answer to an audience as of a date.
 
-    ``frame``: customer_id, probability, rank (from 1), show_1 .. show_3 (ids of products to show, null when there are fewer), the best first.
-    ``probability`` is what ranks: to buy from ``ranked_by`` within the horizon, or to order anything when nothing in the definition ranks.
+    ``frame``: customer_id, probability, rank (from 1), show_1 .. show_3 (ids of products to show, null when there are fewer), group (target, or
+    control, which is not written to), the best first. ``probability`` is to buy from ``ranked_by`` within the horizon, or to order anything when the
+    definition ranks by no probability.
     ``base_rate`` is its mean over all customers with orders, ``unknown`` how many customers were left out because it is not known of them.
     ``notes`` are sentences for people: why it is empty, that it is small.
     """
@@ -71,34 +80,77 @@ class Members:
         }
 
 
-def evidence_of(bundle: Bundle, snapshot: Snapshot, catalogue: Catalogue) -> Evidence:
-    """What audiences are asked of: the snapshot, and the bundle's predictions about it."""
+def evidence_of(
+    bundle: Bundle, snapshot: Snapshot, catalogue: Catalogue, *, saved: Mapping[str, Audience] | None = None, consented: Iterable[str] = ()
+) -> Evidence:
+    """What audiences are asked of: the snapshot, the bundle's predictions about it, and the ``saved`` audiences that others may name.
 
-    def likelihood() -> Floats:
-        return bundle.customers(snapshot)[f"likelihood_{bundle.horizon}"].to_numpy(np.float32)
+    ``consented`` are the channels for which unknown consent means yes (whobuys.toml states why).
+    """
 
-    return Evidence(snapshot, catalogue, lambda sets: bundle.interest(snapshot, sets), likelihood)
+    def members(name: str) -> Answer:
+        if name not in (saved or {}):
+            raise DataError(f"there is no audience {name!r}{did_you_mean(name, saved or {})}")
+        found = build((saved or {})[name], evidence).frame["customer_id"].to_numpy()
+        return evidence.among(np.searchsorted(snapshot.shop.customer_ids, found))
+
+    evidence = Evidence(
+        snapshot,
+        catalogue,
+        lambda sets: bundle.interest(snapshot, sets),
+        cache(lambda: Customers.of(bundle, snapshot).table),
+        frozenset(consented),
+        members,
+    )
+    return evidence
 
 
 def build(audience: Audience, evidence: Evidence) -> Members:
-    """Ask an audience. Raises DataError with the place of a name that the shop does not know.
+    """Ask an audience. Raises DataError with the place of a name that the shop does not know, also of an id to include or exclude.
 
     A member meets all of ``who`` and is known to meet none of ``except``; whoever it cannot be said of is no member, but counted in ``unknown``.
+    Those included by hand are members, too, and those excluded by hand are none.
     """
     named = product_sets(audience, evidence.catalogue)
     answer = _answer(audience, evidence)
-    scores, ranked_by = _scores(audience, evidence)
+    scores, probability, ranked_by = _scores(audience, evidence)
     chosen = np.flatnonzero(answer.yes)
     unknown = int(answer.unknown.sum())
     if audience.choose:
         unknown += int(np.isnan(scores[chosen]).sum())
         chosen = chosen[~np.isnan(scores[chosen])]
-    count = audience.choose.top.of(len(chosen)) if audience.choose and audience.choose.top else None
-    chosen = chosen[best_first(np.nan_to_num(scores[chosen], nan=-1.0), count)]
-    frame = pd.DataFrame({"customer_id": evidence.customer_ids[chosen], "probability": scores[chosen], "rank": np.arange(1, len(chosen) + 1)})
+        count = audience.choose.top.of(len(chosen)) if audience.choose.top else None
+        chosen = chosen[best_first(scores[chosen], count)]
+    included, excluded = (_by_hand(audience, evidence, place) for place in ("include", "exclude"))
+    chosen = np.setdiff1d(np.union1d(chosen, included), excluded)
+    chosen = chosen[best_first(np.nan_to_num(scores[chosen], nan=-np.inf))]
+    ids = evidence.customer_ids[chosen]
+    frame = pd.DataFrame({"customer_id": ids, "probability": probability[chosen], "rank": np.arange(1, len(chosen) + 1)})
     shown = best_products(evidence, _to_show(audience, evidence.catalogue), evidence.codes[chosen])
-    found = Members(audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, base_rate(scores), unknown, pd.concat([frame, shown], axis=1))
+    frame = pd.concat([frame, shown], axis=1).assign(group=control_group(audience, ids))
+    rate = base_rate(probability)
+    found = Members(audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, rate, unknown, frame)
     return replace(found, notes=_notes(found, named))
+
+
+def control_group(audience: Audience, customer_ids: NDArray[np.object_]) -> NDArray[np.object_]:
+    """``control`` for the share of customers that the audience asks for, ``target`` for all others.
+
+    Which it is depends on the audience's id and the customer's alone: it stays when the audience is built again, and is another draw in another one.
+    """
+    key = hashlib.sha256(audience.audience.encode()).hexdigest()[:16]
+    place = hash_array(customer_ids, hash_key=key, categorize=False) / 2.0**64 if len(customer_ids) else np.zeros(0)
+    return np.where(place < (audience.control_group or 0.0), CONTROL, TARGET).astype(object)
+
+
+def _by_hand(audience: Audience, evidence: Evidence, place: str) -> NDArray[np.intp]:
+    """The positions of the customers whose ids stand there."""
+    ids = pd.Index(getattr(audience, place) or (), dtype=object)
+    found = pd.Index(evidence.customer_ids).get_indexer(ids)
+    if (found < 0).any():
+        wrong = [str(each) for each in ids[found < 0]]
+        raise DataError(f"{audience.audience}: {place}: no such customer as of {evidence.as_of}: {listed(wrong)}")
+    return found.astype(np.intp)
 
 
 def build_all(audiences: Sequence[Audience], evidence: Evidence) -> Iterator[Members]:
@@ -119,16 +171,18 @@ def _answer(audience: Audience, evidence: Evidence) -> Answer:
     return answer
 
 
-def _scores(audience: Audience, evidence: Evidence) -> tuple[Floats, str]:
-    """What ranks, a number for each customer of the evidence, and what it is called."""
-    if audience.ranking is not None:
-        scores = audience.ranking.asks.scores(evidence)
-        products = audience.ranking.asks.products(evidence.catalogue)
-        if scores is not None and products is not None:
-            return scores, products.label
-    if evidence.likelihood is None:
-        return np.full(len(evidence.codes), np.nan, np.float32), "nothing"
-    return evidence.spread(evidence.likelihood()), "any order"
+def _scores(audience: Audience, evidence: Evidence) -> tuple[Floats, Floats, str]:
+    """What ranks, and a probability to buy, a number each for each customer of the evidence; and what the probability is about."""
+    nothing = np.full(len(evidence.codes), np.nan, np.float32)
+    any_order = evidence.likelihood if evidence.scored is not None else nothing
+    asks = audience.ranking.asks if audience.ranking is not None else None
+    scores = asks.scores(evidence) if asks is not None else None
+    if asks is None or scores is None:
+        return any_order, any_order, "any order" if evidence.scored is not None else "nothing"
+    if not asks.is_probability:
+        return scores, any_order, "any order"
+    products = asks.products(evidence.catalogue)
+    return scores, scores, products.label if products is not None else "any order"
 
 
 def _to_show(audience: Audience, catalogue: Catalogue) -> ProductSet:
@@ -163,7 +217,8 @@ def save(shop: Path, members: Members) -> Path:
 
 
 def export_frame(members: Members, snapshot: Snapshot, *, unknown_consent: bool) -> pd.DataFrame:
-    """What an e-mail platform takes: customer_id, email (only of those who consented), probability, rank, show_1 .. show_3 (titles).
+    """What an e-mail platform takes, without the control group: customer_id, email (only of those who consented), probability, rank, show_1 .. show_3
+    (titles).
 
     ``unknown_consent``: whether customers of whom no consent is known may be mailed, too (whobuys.toml states why); a refusal is always kept.
     """
@@ -172,7 +227,7 @@ def export_frame(members: Members, snapshot: Snapshot, *, unknown_consent: bool)
     emails = people.filter(allowed, people.email.notnull()).select("customer_id", "email").to_pandas().set_index("customer_id")["email"]
     titles = snapshot.shop.products["title"].astype(object)
     titles = titles.where(titles.notna(), titles.index.to_series())
-    frame = members.frame.copy()
+    frame = members.frame[members.frame["group"] == TARGET].drop(columns="group")
     frame.insert(1, "email", frame["customer_id"].map(emails))
     for column in SHOWN:
         frame[column] = frame[column].map(titles)
@@ -185,7 +240,13 @@ def export_path(shop: Path, members: Members) -> Path:
 
 
 def export(path: Path, members: Members, snapshot: Snapshot, *, unknown_consent: bool) -> int:
-    """Write the export and the date of its data whole, readable by its owner only. Returns how many members can be mailed."""
+    """Write the export and the date of its data whole, readable by its owner only. Returns how many members can be mailed.
+
+    Raises Refused for an audience that is smaller than its ``minimum_size``.
+    """
+    least = members.audience.minimum_size
+    if least is not None and len(members) < least:
+        raise Refused(f"{members.audience.audience}: has {len(members):,} members, fewer than its minimum_size of {least:,}, so it is not exported")
     frame = export_frame(members, snapshot, unknown_consent=unknown_consent)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_table(path, frame, private=True, dated=members)

@@ -1,0 +1,152 @@
+"""What is known of a customer besides orders answers conditions: attributes and age, what they did, and where they may be reached."""
+
+from typing import Literal
+
+import ibis
+import numpy as np
+import pandas as pd
+from ibis.expr.types import Table
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, RootModel, field_validator, model_validator
+
+from features.conditions.evidence import Answer, Evidence
+from features.conditions.mechanism import Condition, condition
+from features.conditions.purchases import OfProducts, chosen_products
+from features.conditions.values import OneOrMore, ProductAttribute, Span
+from features.dates import day_number
+from features.errors import DataError, did_you_mean
+
+PERSONAL = ("customer_id", "email", "phone", "first_name", "last_name")
+"""Columns that nobody is chosen by."""
+AGE = "age"
+SIGNED_UP = "signed_up"
+ADDRESSES = {"email": ("email",), "sms": ("phone",), "ads": ("email", "phone")}
+"""What a customer is reached at, one of them."""
+
+
+@condition("attribute")
+class Attribute(RootModel[dict[str, ProductAttribute]], Condition):
+    """What the shop knows of the customer: any column of the customers (a word, one of several, a number, true or false, or limits, both
+    inclusive), and ``age`` in years: ``attribute: {country: DK, gender: f, age: {at_least: 28, at_most: 32}}``. All of them must be true."""
+
+    model_config = ConfigDict(frozen=True)
+
+    root: dict[str, ProductAttribute]
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "Attribute":
+        if not self.root:
+            raise ValueError("needs at least one column of the customers, such as country: DK")
+        return self
+
+    def holds(self, evidence: Evidence) -> Answer:
+        """Unknown where the shop does not know. Raises DataError for a column that the customers do not have."""
+        answer = Answer.known(np.ones(len(evidence.codes), dtype=bool))
+        for name, asked in self.root.items():
+            values = _attribute(evidence, name)
+            answer &= Answer.of(_fits(values, asked, name), values.notna().to_numpy())
+        return answer
+
+
+def _attribute(evidence: Evidence, name: str) -> pd.Series:
+    people = evidence.people
+    if name == AGE:
+        return _ages(people["birth_date"], pd.Timestamp(evidence.as_of))
+    known = [each for each in people.columns if each not in PERSONAL]
+    if name not in known:
+        why = "is personal, nobody is chosen by it" if name in PERSONAL else f"is no column of the customers{did_you_mean(name, [*known, AGE])}"
+        raise DataError(f"{name}: {why}")
+    if pd.api.types.is_datetime64_any_dtype(people[name]):
+        raise DataError(f"{name}: is a date; ask for age, first_order or did: {{event: signed_up, within: ...}}")
+    return people[name]
+
+
+def _ages(birth: pd.Series, today: pd.Timestamp) -> pd.Series:
+    """Whole years on the day."""
+    born = pd.to_datetime(birth)
+    not_yet = (born.dt.month > today.month) | ((born.dt.month == today.month) & (born.dt.day > today.day))
+    return (today.year - born.dt.year - not_yet).where(born.notna())
+
+
+def _fits(values: pd.Series, asked: ProductAttribute, name: str) -> NDArray[np.bool_]:
+    if asked.one_of:
+        words = {str(each).casefold() for each in asked.one_of}
+        return values.map(_word, na_action="ignore").isin(words).to_numpy()
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64").to_numpy()
+    if len(values) and values.notna().any() and np.isnan(numbers).all():
+        raise DataError(f"{name}: holds words, which have no at_least or at_most; name the words themselves")
+    low, high = -np.inf if asked.at_least is None else asked.at_least, np.inf if asked.at_most is None else asked.at_most
+    return np.asarray((numbers >= low) & (numbers <= high))
+
+
+def _word(value: object) -> str:
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).casefold()
+
+
+@condition("did")
+class Did(OfProducts):
+    """Did something besides ordering, ever or ``within`` a time, with any product or one of a set, and, if so asked, without an order since:
+    ``did: {event: added_to_cart, within: 7 days, without: order}``."""
+
+    event: OneOrMore = Field(description="what: viewed, added_to_cart, started_checkout, signed_up, opened_email, clicked_email, ...")
+    within: Span | None = Field(default=None, description='how long ago at most, such as "90 days"')
+    without: Literal["order"] | None = Field(default=None, description="order: and has not ordered since, the day of it included")
+
+    def holds(self, evidence: Evidence) -> Answer:
+        """Unknown for everybody in a shop without events. Raises DataError for an event that the shop does not know."""
+        shop = evidence.snapshot.shop
+        events = _events(shop.events, evidence)
+        known = sorted({*events.select("event").distinct().to_pandas()["event"], SIGNED_UP})
+        if unknown := [each for each in self.event if each not in known]:
+            if not shop.has_events:
+                return Answer.of(np.zeros(len(evidence.codes), dtype=bool), np.zeros(len(evidence.codes), dtype=bool))
+            raise DataError(f"event: the shop has no events {unknown[0]!r}{did_you_mean(unknown[0], known)}")
+        found = events.filter(events.event.isin(self.event), events.day < day_number(evidence.as_of))
+        if self.within:
+            found = found.filter(found.day >= day_number(self.within.before(evidence.as_of)))
+        found = chosen_products(found, self.products(evidence.catalogue), shop)
+        last = found.group_by("customer").agg(day=found.day.max())
+        if self.without:
+            orders = shop.orders.filter(shop.orders.day < day_number(evidence.as_of))
+            last = last.left_join(orders.group_by("customer").agg(ordered=orders.day.max()), "customer")
+            last = last.filter(last.ordered.isnull() | (last.ordered < last.day))
+        return evidence.among(last.select("customer").to_pyarrow()["customer"].to_numpy())
+
+
+def _events(events: Table, evidence: Evidence) -> Table:
+    """The events, and the sign-ups that the customers table knows."""
+    shop = evidence.snapshot.shop
+    people = shop.tables["customers"].join(shop.customer_codes, "customer_id")
+    created = people.filter(people.created_at.notnull()).select(
+        "customer", product=ibis.null("int32"), event=ibis.literal(SIGNED_UP), day=people.created_at.date().epoch_days().cast("int32")
+    )
+    return events.select("customer", "product", "event", "day").union(created)
+
+
+@condition("reachable_by")
+class ReachableBy(RootModel[tuple[str, ...]], Condition):
+    """May be written to by a channel, or by one of several: ``reachable_by: email``, with consent and an address. Unknown consent is no, unless
+    whobuys.toml states a legal basis."""
+
+    model_config = ConfigDict(frozen=True)
+
+    root: OneOrMore
+
+    @field_validator("root")
+    @classmethod
+    def _channels(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+        for channel in channels:
+            if channel not in ADDRESSES:
+                raise ValueError(f"there is no channel {channel!r}{did_you_mean(channel, ADDRESSES)}")
+        return channels
+
+    def holds(self, evidence: Evidence) -> Answer:
+        """Never unknown: who did not say yes is not written to."""
+        return Answer.known(np.logical_or.reduce([reachable(evidence, channel) for channel in self.root]))
+
+
+def reachable(evidence: Evidence, channel: str) -> NDArray[np.bool_]:
+    """Which customers may be reached by a channel: they consented, and have an address."""
+    people = evidence.people
+    consent = people[f"consent_{channel}"].astype("boolean").fillna(channel in evidence.consented).to_numpy(bool)
+    return np.asarray(consent & people[list(ADDRESSES[channel])].notna().any(axis=1).to_numpy())

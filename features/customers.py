@@ -1,7 +1,7 @@
 """Purchase orders become what was known of every customer as of a date."""
 
 import ibis
-from ibis.expr.types import Table
+from ibis.expr.types import NumericValue, Table
 
 from features.expressions import UNIT, Feature, before, decayed, within
 from features.shop import MONEY, PIECES, Shop
@@ -55,7 +55,7 @@ def customer_facts(shop: Shop, day: int, *, horizon: int) -> Table:
         **{f"orders_decayed_{half}": decayed(orders.ago, half).sum() / UNIT for half in (60, 120)},
         lines=orders.lines.sum(),
         **{f"lines_decayed_{half}": (decayed(orders.ago, half) * orders.lines).sum() / UNIT for half in (30, 90)},
-        orders_last_year=orders.ago.between(366 - horizon, 365).cast("int64").sum(),
+        orders_last_year=_last_year(orders, horizon),
     )
     parts = (_rhythm(orders), _returned(shop, day), _products(shop, day))
     joined = of_orders
@@ -80,6 +80,16 @@ def customer_facts(shop: Shop, day: int, *, horizon: int) -> Table:
         discount_share=joined.all_discount / ibis.greatest(joined.all_spent + joined.all_discount, 1),
         **{name: joined[name] for name in joined.columns if name.startswith(("orders_", "spent_", "lines"))},
     )[["customer", *(feature.name for feature in CUSTOMER_FEATURES)]]
+
+
+def season_facts(shop: Shop, day: int, *, horizon: int) -> Table:
+    """Those of ``customer_facts`` that depend on the horizon, a row for each of the same customers: ``customer`` and ``orders_last_year``."""
+    orders = before(shop.orders, day)
+    return orders.group_by("customer").agg(orders_last_year=_last_year(orders, horizon)).order_by("customer")
+
+
+def _last_year(orders: Table, horizon: int) -> NumericValue:
+    return orders.ago.between(366 - horizon, 365).cast("int64").sum()
 
 
 def _rhythm(orders: Table) -> Table:

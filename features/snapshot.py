@@ -12,7 +12,7 @@ from ibis.expr.types import Table
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from features.customers import customer_facts
+from features.customers import customer_facts, season_facts
 from features.dates import day_number, day_of
 from features.errors import DataError
 from features.events import SET_EVENT_NAMES, SET_WINDOW, event_facts, known_days, set_event_facts
@@ -121,6 +121,15 @@ class Snapshot:
         """The same shop and horizon as of another date (``shared``)."""
         return Snapshot.shared(self.shop, as_of, self.horizon)
 
+    def ahead(self, horizon: int) -> "Snapshot":
+        """The same date with another horizon (``shared``): of its facts, only those that depend on the horizon are asked for."""
+        other = Snapshot.shared(self.shop, self.as_of, horizon)
+        if other is not self and "_facts" not in vars(other):
+            season = _frame(season_facts(self.shop, self.day, horizon=horizon))["orders_last_year"]
+            same = {"codes": self.codes, "customer_ids": self.customer_ids, "_index": self._index}
+            vars(other).update(same, _facts=self._facts.assign(orders_last_year=season))
+        return other
+
     @property
     def day(self) -> int:
         """The day number of ``as_of``."""
@@ -128,12 +137,12 @@ class Snapshot:
 
     @cached_property
     def _facts(self) -> pd.DataFrame:
-        facts: pd.DataFrame = customer_facts(self.shop, self.day, horizon=self.horizon).to_pyarrow().to_pandas()
+        facts = _frame(customer_facts(self.shop, self.day, horizon=self.horizon))
         if facts.empty:
             raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
         if not self.shop.has_events:
             return facts
-        return facts.join(event_facts(self.shop, self.day, known=self._known_days).to_pyarrow().to_pandas().drop(columns="customer"))
+        return facts.join(_frame(event_facts(self.shop, self.day, known=self._known_days)))
 
     @cached_property
     def _known_days(self) -> int:
@@ -142,19 +151,23 @@ class Snapshot:
     @cached_property
     def codes(self) -> Codes:
         """The shop's codes of this snapshot's customers, ascending."""
-        return self._facts["customer"].to_numpy(np.int32)
+        return self._facts.index.to_numpy(np.int32)
 
     @cached_property
     def customer_ids(self) -> NDArray[np.object_]:
         """The ids of this snapshot's customers, ascending."""
         return self.shop.customer_ids[self.codes]
 
+    @cached_property
+    def _index(self) -> pd.Index:
+        return pd.Index(self.customer_ids, name="customer_id")
+
     def customers(self) -> pd.DataFrame:
         """``CUSTOMER_FEATURES``, and ``EVENT_FEATURES`` where the shop has events, of every customer with an order before ``as_of``.
 
         Float64, index customer_id, sorted.
         """
-        return self._facts.drop(columns="customer").astype(np.float64).set_index(pd.Index(self.customer_ids, name="customer_id"))
+        return self._facts.set_axis(self._index, axis=0)
 
     def pairs(self, sets: Sequence[ProductSet]) -> Pairs:
         """What is known of every pair with these product sets. Raises ValueError without sets."""
@@ -245,3 +258,9 @@ class Snapshot:
             return lines, "product"
         products = self.shop.tables["products"].join(self.shop.product_codes, "product_id").select("product", by)
         return lines.join(products.filter(products[by].notnull()), "product"), by
+
+
+def _frame(facts: Table) -> pd.DataFrame:
+    """Facts of customers as float64, index customer (code)."""
+    found: pd.DataFrame = facts.to_pyarrow().to_pandas().set_index("customer")
+    return found.astype(np.float64)

@@ -23,6 +23,7 @@ from models.blend import Blend
 from models.btyd import BTYD, BuyTillYouDie, fitted, order_days_after, said_by
 from models.btyd_cells import WEEK, Numbers
 from models.likelihood import CUSTOMERS
+from models.tree_tables import raw_scores
 from models.trees import CUSTOMER_TREES, boosted
 
 SHARES = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
@@ -108,7 +109,7 @@ class AnyHorizon:
         as many buyers come as if every customer ordered c times as often.
         """
         columns, usual = proportional(snapshot, self.horizon), said_by(self.lifetimes, snapshot, self.horizon)
-        learnt = np.asarray(self.trees.predict(columns.to_numpy(np.float32), num_threads=self.blend.threads), np.float64)
+        learnt = np.exp(raw_scores(self.trees, columns.to_numpy(np.float32), threads=self.blend.threads))
         log_odds = np.asarray(self.blend.log_odds(columns), np.float64)
         total, buyers = float(usual["expected_orders"].sum()), float(usual["p_order"].sum())
         if self.curve is not None:

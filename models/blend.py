@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from models.base import Floats
 from models.logistic import Logistic
+from models.tree_tables import contributions, raw_scores
 from models.trees import TreesConfig, boosted
 from models.unknown import by_name, sometimes_unknown
 
 TREES, LOGISTIC = "trees.txt", "logistic.json"
+ROWS = 100_000
+"""Rows of which the regression's contributions are held at once."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,21 @@ class Blend:
     def log_odds(self, columns: pd.DataFrame) -> Floats:
         """The mean of both learners' log-odds of each row."""
         rows = by_name(columns, self.booster.feature_name())
-        trees = np.asarray(self.booster.predict(rows.to_numpy(np.float32), raw_score=True, num_threads=self.threads))
+        trees = raw_scores(self.booster, rows.to_numpy(np.float32), threads=self.threads)
         return np.asarray((trees + self.logistic.log_odds(rows)) / 2, np.float32)
 
-    def contributions(self, columns: pd.DataFrame) -> Floats:
-        """How far each column moves the log-odds of each row from those of the mean row: rows x columns, in the order of the trees' columns."""
+    def contributions(self, columns: pd.DataFrame, together: NDArray[np.floating]) -> Floats:
+        """How far groups of columns move the log-odds of each row from those of the mean row: rows x groups.
+
+        ``together`` (columns x groups) is 1 where a column belongs to a group; columns are in the order of the trees'.
+        """
         names = self.booster.feature_name()
-        rows = by_name(columns, names).to_numpy(np.float32)
-        trees = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=self.threads), np.float32)[:, :-1]
-        regression = self.logistic.contributions(by_name(columns, self.logistic.columns))[names]
-        return np.asarray((trees + regression.to_numpy(np.float32)) / 2, np.float32)
+        rows = by_name(columns, names)
+        moves = contributions(self.booster, rows.to_numpy(np.float32), together, threads=self.threads)
+        for first in range(0, len(rows), ROWS):
+            block = slice(first, first + ROWS)
+            moves[block] += self.logistic.contributions(rows.iloc[block])[names].to_numpy() @ together
+        return np.asarray(moves / 2, np.float32)
 
     def save(self, folder: Path) -> None:
         """Write LightGBM's text model and JSON into a folder."""

@@ -1,9 +1,9 @@
 """The buy-till-you-die models by name, what they say of a snapshot's customers, and which of them was nearest to what came."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from features.snapshot import Snapshot
 from models.btyd_cells import Cells, Numbers
 from models.btyd_geometric import BgNbd, MbgNbd
 from models.btyd_pareto import ParetoNbd
+
+Days = TypeVar("Days", int, float)
 
 
 class BuyTillYouDie(Protocol):
@@ -31,12 +33,12 @@ class BuyTillYouDie(Protocol):
         """The probability that a customer of every cell has not left, above 0 and at most 1."""
         ...
 
-    def expected_orders(self, cells: Cells, days: float) -> Numbers:
-        """Order days of one customer of every cell within the next ``days``, at least 0."""
+    def expected_orders(self, cells: Cells, days: float, *, alive: Numbers | None = None) -> Numbers:
+        """Order days of one customer of every cell within the next ``days``, at least 0; ``alive`` is ``p_alive``, where it is known already."""
         ...
 
-    def p_order(self, cells: Cells, days: float) -> Numbers:
-        """The probability that a customer of every cell orders within the next ``days``."""
+    def p_order(self, cells: Cells, days: float, *, alive: Numbers | None = None) -> Numbers:
+        """The probability that a customer of every cell orders within the next ``days``; ``alive`` as in ``expected_orders``."""
         ...
 
     def as_dict(self) -> dict[str, float]:
@@ -68,10 +70,20 @@ def said_by(model: BuyTillYouDie, snapshot: Snapshot, days: float) -> pd.DataFra
 
     Float64, index customer_id; a customer's row does not depend on who else is asked about.
     """
+    return said_for(model, snapshot, [days])[days]
+
+
+def said_for(model: BuyTillYouDie, snapshot: Snapshot, days: Iterable[Days]) -> dict[Days, pd.DataFrame]:
+    """The same for several numbers of days, by days: who has left by now is worked out once."""
     times = order_times(snapshot)
     cells, place = Cells.of(*times.to_numpy().T)
-    columns = {"p_alive": model.p_alive(cells), "expected_orders": model.expected_orders(cells, days), "p_order": model.p_order(cells, days)}
-    return pd.DataFrame({name: values[place] for name, values in columns.items()}, index=times.index)
+    alive = model.p_alive(cells)
+    found = {}
+    for each in days:
+        orders, chance = model.expected_orders(cells, each, alive=alive), model.p_order(cells, each, alive=alive)
+        columns = {"p_alive": alive, "expected_orders": orders, "p_order": chance}
+        found[each] = pd.DataFrame({name: values[place] for name, values in columns.items()}, index=times.index)
+    return found
 
 
 def order_days_after(snapshot: Snapshot, days: int) -> Numbers:

@@ -47,7 +47,7 @@ class _Geometric:
             odds = np.log(np.where(survived > 0, self.a / np.maximum(self.b + survived - 1, self.b), 0.0)) + (self.r + cells.repeats) * silence
         return np.asarray(np.exp(np.maximum(-np.logaddexp(0.0, odds), -700.0)), np.float64)
 
-    def expected_orders(self, cells: Cells, days: float) -> Numbers:
+    def expected_orders(self, cells: Cells, days: float, *, alive: Numbers | None = None) -> Numbers:
         """Order days of one customer of every cell within the next ``days``, at least 0.
 
         The mean over the rate is (1 - (alpha + T)^(r + x) / (alpha + T + pt)^(r + x)) / p for a chance p to leave; the mean over p, which the paper
@@ -59,11 +59,12 @@ class _Geometric:
             chance, weight = beta_nodes(self.a, self.b + repeats + self.chances)
             grown = np.log1p(np.outer(days / WEEK / alpha[rows], chance))
             given[rows] = (-np.expm1(-(self.r + repeats) * grown) / chance) @ weight
-        return self.p_alive(cells) * given
+        return (self.p_alive(cells) if alive is None else alive) * given
 
-    def p_order(self, cells: Cells, days: float) -> Numbers:
+    def p_order(self, cells: Cells, days: float, *, alive: Numbers | None = None) -> Numbers:
         """The probability that a customer of every cell orders within the next ``days``: nobody leaves before ordering, so only the rate counts."""
-        return np.asarray(-self.p_alive(cells) * np.expm1(-(self.r + cells.repeats) * np.log1p(days / WEEK / (self.alpha + cells.age))), np.float64)
+        alive = self.p_alive(cells) if alive is None else alive
+        return np.asarray(-alive * np.expm1(-(self.r + cells.repeats) * np.log1p(days / WEEK / (self.alpha + cells.age))), np.float64)
 
     def as_dict(self) -> dict[str, float]:
         """The parameters, for JSON."""

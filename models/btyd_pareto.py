@@ -9,6 +9,8 @@ from scipy.special import exprel, gammaln, logsumexp
 from models.btyd_cells import WEEK, Cells, Numbers, most_likely
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
+ROWS = 10_000
+"""Cells whose integrals are taken at once: what is in between stays near the processor."""
 USUAL = np.array([0.5, 8.0, 0.6, 12.0])
 """Parameters around which shops are found, in weeks."""
 
@@ -44,20 +46,22 @@ class ParetoNbd:
         """The probability that a customer of every cell has not left, above 0 and at most 1."""
         return np.asarray(np.exp(np.maximum(-np.logaddexp(0.0, self._odds_left(cells)), -700.0)), np.float64)
 
-    def expected_orders(self, cells: Cells, days: float) -> Numbers:
+    def expected_orders(self, cells: Cells, days: float, *, alive: Numbers | None = None) -> Numbers:
         """Order days of one customer of every cell within the next ``days``, at least 0 (Fader and Hardie 2005, equation 41)."""
         beta = self.beta + cells.age
         grown = np.log1p(days / WEEK / beta)
         time_alive = beta * grown * exprel((1.0 - self.s) * grown)
-        return np.asarray(self.p_alive(cells) * (self.r + cells.repeats) / (self.alpha + cells.age) * time_alive, np.float64)
+        alive = self.p_alive(cells) if alive is None else alive
+        return np.asarray(alive * (self.r + cells.repeats) / (self.alpha + cells.age) * time_alive, np.float64)
 
-    def p_order(self, cells: Cells, days: float) -> Numbers:
+    def p_order(self, cells: Cells, days: float, *, alive: Numbers | None = None) -> Numbers:
         """The probability that a customer of every cell orders within the next ``days``: that an order comes before the customer leaves."""
         shape = self.r + cells.repeats
         first = _log_integral(self.alpha + cells.age, self.beta + cells.age, shape + 1.0, self.s, np.full(len(shape), days / WEEK))
         # of a customer who is there; the integral of a density, whose rounding may not pass 1
         ordered = np.minimum(np.exp(np.log(shape) - np.log(self.alpha + cells.age) + first), 1.0)
-        return np.asarray(self.p_alive(cells) * ordered, np.float64)
+        alive = self.p_alive(cells) if alive is None else alive
+        return np.asarray(alive * ordered, np.float64)
 
     def as_dict(self) -> dict[str, float]:
         """The parameters, for JSON."""
@@ -81,6 +85,12 @@ def _log_integral(alpha: Numbers, beta: Numbers, p: Numbers, q: float, length: N
 
     By Gauss-Legendre on u = m (exp(V y^3) - 1), m the smaller of alpha and beta: in it the integrand is smooth however fast it falls at first.
     """
+    blocks = [slice(first, first + ROWS) for first in range(0, len(p), ROWS)]
+    parts = [_log_integral_of_block(alpha[rows], beta[rows], p[rows], q, length[rows]) for rows in blocks]
+    return np.concatenate([np.empty(0), *parts])
+
+
+def _log_integral_of_block(alpha: Numbers, beta: Numbers, p: Numbers, q: float, length: Numbers) -> Numbers:
     least = np.minimum(alpha, beta)
     longest = np.log1p(length / least)
     y = (NODES + 1.0) / 2.0

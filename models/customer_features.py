@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from features.expressions import Feature
+from features.shop import Shop
 from features.snapshot import Snapshot
-from models.btyd import fitted, said_by
+from models.btyd import BuyTillYouDie, fitted, said_by
 
 MODEL = "mbg_nbd"
 """Unlike by BG/NBD, who ordered once may have left; and unlike Pareto/NBD it is fitted within a second."""
@@ -17,6 +18,8 @@ STEADY_FEATURES = (
     Feature("mbg_p_order", "probability to order within the horizon"),
 )
 _KEPT: WeakKeyDictionary[Snapshot, pd.DataFrame] = WeakKeyDictionary()
+_FITTED: WeakKeyDictionary[Shop, dict[int, BuyTillYouDie]] = WeakKeyDictionary()
+"""By day: the fit does not depend on the horizon."""
 
 
 def customer_columns(snapshot: Snapshot) -> pd.DataFrame:
@@ -31,6 +34,13 @@ def customer_columns(snapshot: Snapshot) -> pd.DataFrame:
 def _steady(snapshot: Snapshot) -> pd.DataFrame:
     found = _KEPT.get(snapshot)
     if found is None:
-        said = said_by(fitted(MODEL, snapshot), snapshot, snapshot.horizon).astype(np.float32)
+        said = said_by(_model(snapshot), snapshot, snapshot.horizon).astype(np.float32)
         found = _KEPT[snapshot] = said.rename(columns={feature.name.removeprefix("mbg_"): feature.name for feature in STEADY_FEATURES})
     return found
+
+
+def _model(snapshot: Snapshot) -> BuyTillYouDie:
+    models = _FITTED.setdefault(snapshot.shop, {})
+    if snapshot.day not in models:
+        models[snapshot.day] = fitted(MODEL, snapshot)
+    return models[snapshot.day]

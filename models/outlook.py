@@ -6,7 +6,7 @@ young or too small to learn from has that model alone.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ from features.errors import DataError
 from features.shop import MONEY, Shop
 from features.snapshot import Snapshot
 from models.any_horizon import AnyHorizon
-from models.btyd import BTYD, BuyTillYouDie, fitted, held_out, said_by
+from models.btyd import BTYD, BuyTillYouDie, fitted, held_out, said_for
 from models.btyd_cells import Numbers
 from models.gamma_gamma import GammaGamma
 from models.likelihood import Likelihood, LikelihoodConfig
@@ -107,8 +107,8 @@ class Outlook:
         ``main`` is what the bundle's own models say of the snapshot's horizon; None without them. Likelihood and orders never fall with the horizon.
         """
         facts = snapshot.customers()
-        steady = {days: said_by(self.steady, snapshot, days) for days in (*self._all(snapshot), self.config.lifetime_days)}
         likelihood, orders = self._learnt(snapshot, main)
+        steady = said_for(self.steady, snapshot, _asked_about({*self._all(snapshot), self.config.lifetime_days}, likelihood.keys()))
         likelihood, orders = carried_on(likelihood, orders, steady)
         value = self.per_order * self.value.expected_value(facts["frequency"], facts["monetary"])
         table = pd.DataFrame(index=facts.index)
@@ -119,7 +119,7 @@ class Outlook:
             table[f"expected_revenue_{horizon}"] = (orders[horizon] * value).astype(np.float32)
         table["expected_order_value"] = value.astype(np.float32)
         table["lifetime_value"] = self._lifetime(orders, value, facts).astype(np.float32)
-        table["p_alive"] = steady[snapshot.horizon]["p_alive"].to_numpy(np.float32)
+        table["p_alive"] = next(iter(steady.values()))["p_alive"].to_numpy(np.float32)
         table["basis"] = MODEL if main is not None else np.where(facts["frequency"] > 1, PROBABILISTIC, AVERAGE)
         return table
 
@@ -171,11 +171,11 @@ class Outlook:
             likelihood[snapshot.horizon] = main[f"likelihood_{snapshot.horizon}"].to_numpy(np.float64)
             orders[snapshot.horizon] = main[f"expected_orders_{snapshot.horizon}"].to_numpy(np.float64)
         for horizon, learnt in self.learnt.items():
-            ahead = Snapshot(snapshot.shop, snapshot.as_of, horizon)
+            ahead = snapshot.ahead(horizon)
             likelihood[horizon] = learnt.likelihood.predict(ahead)[f"likelihood_{horizon}"].to_numpy(np.float64)
             orders[horizon] = learnt.volume.predict(ahead)[f"expected_orders_{horizon}"].to_numpy(np.float64)
         for horizon, model in self.far.items():
-            said = model.predict(Snapshot(snapshot.shop, snapshot.as_of, horizon))
+            said = model.predict(snapshot.ahead(horizon))
             likelihood[horizon], orders[horizon] = said["p_order"].to_numpy(), said["expected_orders"].to_numpy()
         return likelihood, orders
 
@@ -199,10 +199,18 @@ def teaching_dates(shop: Shop, as_of: date, horizon: int) -> list[date]:
     return [each for each in dates if day_number(each) - shop.days[0] >= least]
 
 
+def _asked_about(horizons: Set[int], learnt: Set[int]) -> list[int]:
+    """The horizons about which the buy-till-you-die model is asked: those not learnt, and those that they are carried on from; at least one."""
+    missing = horizons - learnt
+    bases = {max(shorter) for each in missing if (shorter := [days for days in learnt if days < each])}
+    return sorted(missing | bases) or [min(horizons)]
+
+
 def carried_on(
     likelihood: Mapping[int, Numbers], orders: Mapping[int, Numbers], steady: Mapping[int, pd.DataFrame]
 ) -> tuple[dict[int, Numbers], dict[int, Numbers]]:
-    """Likelihood and orders for all horizons of ``steady`` (what the buy-till-you-die model says), ascending and never falling.
+    """Likelihood and orders for all horizons that were learnt or are in ``steady`` (what the buy-till-you-die model says), ascending and never
+    falling.
 
     A horizon that was not learnt is carried on from the longest shorter one that was: orders by the ratio of what the model expects, and the
     likelihood by the ratio of its cumulated hazards, log(1 - p). Without a shorter one, the model's own word is taken.
@@ -212,13 +220,13 @@ def carried_on(
     base: int | None = None
     floor: Numbers = np.zeros(len(next(iter(steady.values()))))
     fewest = floor
-    for days in sorted(steady):
-        said = steady[days]
+    for days in sorted({*likelihood, *steady}):
         if days in likelihood:
             base, chance, count = days, likelihood[days], orders[days]
         elif base is None:
-            chance, count = said["p_order"].to_numpy(), said["expected_orders"].to_numpy()
+            chance, count = steady[days]["p_order"].to_numpy(), steady[days]["expected_orders"].to_numpy()
         else:
+            said = steady[days]
             chance = 1 - np.exp(_hazard(likelihood[base]) * _ratio(_hazard(said["p_order"]), _hazard(steady[base]["p_order"])))
             count = orders[base] * _ratio(said["expected_orders"].to_numpy(), steady[base]["expected_orders"].to_numpy())
         floor = all_likelihood[days] = np.maximum(floor, chance)

@@ -122,8 +122,8 @@ def contributions(blend: Blend, columns: pd.DataFrame, *, order_value: Floats | 
     of_reason = np.asarray([list(REASONS).index(_reason_of(name)) for name in names])
     together = np.zeros((len(names), len(REASONS)), np.float32)
     together[np.arange(len(names)), of_reason] = 1
-    parts = [blend.contributions(columns.iloc[first : first + ROWS]) @ together for first in range(0, len(columns), ROWS)]
-    found = pd.DataFrame(np.vstack(parts), index=columns.index, columns=list(REASONS))[[name for at, name in enumerate(REASONS) if at in of_reason]]
+    found = pd.DataFrame(blend.contributions(columns, together), index=columns.index, columns=list(REASONS))
+    found = found[[name for at, name in enumerate(REASONS) if at in of_reason]]
     if order_value is not None and len(columns):
         logs = np.log(np.maximum(order_value, 1e-6))
         found["spend"] += (logs - np.median(logs)).astype(np.float32)

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from features.snapshot import Snapshot
 from models.base import Floats
 from models.customer_features import customer_columns
+from models.tree_tables import raw_scores
 from models.trees import CUSTOMER_TREES, TreesConfig, boosted
 from models.unknown import by_name, sometimes_unknown
 
@@ -41,7 +42,7 @@ class Part:
     def expected(self, columns: pd.DataFrame, *, threads: int) -> Floats:
         """At least 0; columns are found by name."""
         rows = by_name(columns, self.booster.feature_name()).to_numpy(np.float32)
-        return np.asarray(self.factor * np.asarray(self.booster.predict(rows, num_threads=threads)), np.float32)
+        return np.asarray(self.factor * np.exp(raw_scores(self.booster, rows, threads=threads)), np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,6 +53,16 @@ def snapshot(shop: Shop) -> Snapshot:
     return Snapshot(shop, AS_OF)
 
 
+def test_another_horizon_of_the_same_date_has_the_facts_of_its_own(shop: Shop) -> None:
+    snapshot = Snapshot(shop, date(2026, 2, 25), 30)
+    for horizon in (30, 15, 300):
+        asked, own = snapshot.ahead(horizon), Snapshot(shop, snapshot.as_of, horizon)
+        assert asked.horizon == horizon
+        pd.testing.assert_frame_equal(asked.customers(), own.customers())
+        assert asked.codes.tolist() == own.codes.tolist() and asked.customer_ids.tolist() == own.customer_ids.tolist()
+    assert snapshot.ahead(300).customers()["orders_last_year"].tolist() != snapshot.customers()["orders_last_year"].tolist()
+
+
 @pytest.mark.parametrize(
     ("feature", "anna", "bo"),
     [

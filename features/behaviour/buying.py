@@ -110,9 +110,8 @@ def _of_lines(shop: Shop, day: int) -> Table:
 def prices(snapshot: Snapshot) -> Table:
     """One row per customer with a priced line: ``price_level`` and ``price_quintile``."""
     off = _off_category(snapshot.shop, snapshot.day)
-    every = off.mutate(spread=((off.off * off.off).sum().over() / off.count().over()).sqrt())
-    known = every.filter(every.customer.notnull())
-    own = known.group_by("customer").agg(off=known.off.sum(), lines=known.count(), spread=known.spread.max())
+    every = off.group_by("customer").agg(off=off.off.sum(), lines=off.count(), squares=(off.off * off.off).sum())
+    own = every.mutate(spread=(every.squares.sum().over() / every.lines.sum().over()).sqrt()).filter(every.customer.notnull())
     level = own.select("customer", price_level=own.off / (own.lines + float(WEIGHT)) / own.spread.nullif(0))
     placed = level.filter(level.price_level.notnull())
     # as many are cheaper, of all: equal price levels are in one fifth, that of the first of them
@@ -124,12 +123,14 @@ def _off_category(shop: Shop, day: int) -> Table:
     """The log list price of each line's unit above the mean of its narrowest category (``off``, in 1/UNIT); products without one are together."""
     lines, products = before(shop.lines, day), shop.tables["products"]
     category = products.join(shop.product_codes, "product_id").select("product", category=ibis.coalesce(products.category, ""))
-    priced = lines.filter(lines.list_amount > 0, lines.pieces > 0).join(category, "product")
+    numbered = category.select("product", category=ibis.dense_rank().over(order_by=category.category))
+    priced = lines.filter(lines.list_amount > 0, lines.pieces > 0).join(numbered, "product")
     logs = priced.select(
         "customer", "category", log=((priced.list_amount.cast("float64") * PIECES / MONEY / priced.pieces).ln() * UNIT).round().cast("int64")
     )
-    mean = (logs.log.sum() / logs.count()).over(group_by=logs.category)
-    return logs.select("customer", off=logs.log - mean.round().cast("int64"))
+    means = logs.group_by("category").agg(mean=(logs.log.sum() / logs.count()).round().cast("int64"))
+    joined = logs.join(means, "category")
+    return joined.select("customer", off=joined.log - joined.mean)
 
 
 def baskets(snapshot: Snapshot) -> Table:

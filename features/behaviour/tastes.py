@@ -1,9 +1,13 @@
 """What customers buy and where they live become words: their strongest tags, and the levels of their address."""
 
 import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from ibis.expr.types import Table
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from features.expressions import Feature, before
 from features.shop import Shop
@@ -30,35 +34,55 @@ MORE_LINES = 5.0
 TAG_LIFT = 1.5
 TAG_SURE = 2.0
 TAGS = 3
+ROWS = 100_000
+"""Customers whose tags are counted at once."""
 
 
-def tags(snapshot: Snapshot) -> Table:
-    """One row per customer with a tag that stands out: ``tags``."""
-    lines = before(snapshot.shop.lines, snapshot.day)
-    known = lines.filter(lines.customer.notnull())
-    of_products, names = _coded(product_tags(snapshot.shop, snapshot.day))
-    tagged = known.join(of_products, "product").group_by("customer", "tag").agg(own=lambda each: each.count())
-    totals = known.group_by("customer").agg(lines=known.count())
-    shares = tagged.group_by("tag").agg(all_own=tagged.own.sum()).cross_join(known.agg(all_lines=known.count()))
-    joined = tagged.filter(tagged.own >= 2).join(totals, "customer").join(shares, "tag")
-    share = joined.all_own / joined.all_lines
-    usual = joined.lines * share
-    lift = (joined.own + MORE_LINES * share) / (joined.lines + MORE_LINES) / share
-    sure = (joined.own - usual) >= TAG_SURE * (usual * (1 - share)).sqrt()
-    out = joined.filter(lift >= TAG_LIFT, sure).select("customer", "tag", lift=lift)
-    best = out.mutate(place=ibis.row_number().over(group_by=out.customer, order_by=[out["lift"].desc(), out.tag]))
-    named = best.filter(best.place < TAGS).join(names, "tag")
-    return named.group_by("customer").agg(tags=named.name.group_concat(",", order_by=named.place))
+def tags(snapshot: Snapshot) -> pd.DataFrame:
+    """One row per customer with a tag that stands out: ``customer`` (code) and ``tags``."""
+    lines, (of_products, names) = _bought(snapshot), _coded(snapshot)
+    share = (np.asarray(lines.sum(axis=0)).ravel() @ of_products) / max(lines.sum(), 1)
+    starts = range(0, lines.shape[0], ROWS)
+    best = np.vstack([_strongest(lines[first : first + ROWS], of_products, share) for first in starts])
+    told = np.flatnonzero(best[:, 0] < len(names))
+    words = pa.array([*names, None], pa.string())
+    joined = pc.binary_join_element_wise(*(words.take(pa.array(best[told, place])) for place in range(TAGS)), ",", null_handling="skip")
+    return pd.DataFrame({"customer": told, "tags": joined.to_pandas()})
 
 
-def _coded(tagged: Table) -> tuple[Table, Table]:
-    """The tags of products as numbers that sort like the words (``product``, ``tag``), and their words (``tag``, ``name``)."""
-    found: pd.DataFrame = tagged.to_pandas()
+def _bought(snapshot: Snapshot) -> csr_matrix:
+    """How many lines of each product each customer bought: customers x products of the shop."""
+    shop, lines = snapshot.shop, before(snapshot.shop.lines, snapshot.day)
+    found = lines.filter(lines.customer.notnull()).select("customer", "product").to_pyarrow()
+    places = (found["customer"].to_numpy(), found["product"].to_numpy())
+    return csr_matrix((np.ones(found.num_rows, np.int32), places), shape=(len(shop.customer_ids), len(shop.product_ids)))
+
+
+def _strongest(lines: csr_matrix, of_products: csr_matrix, share: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The tags that stand out for each customer, the strongest first: customers x ``TAGS``; where there are fewer, the number of all tags."""
+    counts = (lines @ of_products).tocoo()
+    twice = counts.data >= 2
+    customer, tag, own = counts.row[twice], counts.col[twice], counts.data[twice]
+    all_own, usual_share = np.asarray(lines.sum(axis=1)).ravel()[customer], share[tag]
+    usual = all_own * usual_share
+    lift = (own + MORE_LINES * usual_share) / (all_own + MORE_LINES) / usual_share
+    sure = own - usual >= TAG_SURE * np.sqrt(usual * (1 - usual_share))
+    out = np.flatnonzero((lift >= TAG_LIFT) & sure)
+    out = out[np.lexsort((tag[out], -lift[out], customer[out]))]
+    new = np.diff(customer[out], prepend=-1) != 0
+    place = np.arange(len(out)) - np.flatnonzero(new)[np.cumsum(new) - 1]
+    best = np.full((lines.shape[0], TAGS), of_products.shape[1])
+    first = place < TAGS
+    best[customer[out][first], place[first]] = tag[out][first]
+    return best
+
+
+def _coded(snapshot: Snapshot) -> tuple[csr_matrix, list[str]]:
+    """Which product has which tag (products of the shop x tags), and the tags, sorted."""
+    found: pd.DataFrame = product_tags(snapshot.shop, snapshot.day).to_pandas()
     codes, names = pd.factorize(found["tag"].to_numpy(dtype=object), sort=True)
-    products = pa.array(found["product"].to_numpy(), pa.int32())
-    of_products = ibis.memtable(pa.table({"product": products, "tag": pa.array(codes, pa.int32())}))
-    numbers = pa.array(range(len(names)), pa.int32())
-    return of_products, ibis.memtable(pa.table({"tag": numbers, "name": pa.array(list(names), pa.string())}))
+    shape = (len(snapshot.shop.product_ids), len(names))
+    return csr_matrix((np.ones(len(found), np.int32), (found["product"].to_numpy(), codes)), shape=shape), list(names)
 
 
 def product_tags(shop: Shop, day: int) -> Table:

@@ -30,7 +30,7 @@ PREDICTED = (
 )
 LIVED = (
     Feature("rhythm_days", "days between two order days that are usual for this customer"),
-    Feature("next_order_date", "when the next order comes, if one comes: one in two comes before"),
+    Feature("next_order_date", "when the next order comes, if one comes: one in two comes before (a date, like the four other days)"),
     Feature("next_order_low", "one in ten next orders comes before this day"),
     Feature("next_order_high", "nine in ten next orders come before this day"),
     Feature("lifecycle", "just ordered, active, slipping away or lost; signed up for who never ordered"),
@@ -43,7 +43,12 @@ LIVED = (
     Feature("rfm_monetary", "the same by mean revenue per order"),
     Feature("rfm_group", "a name for the three scores together"),
 )
-PLAIN = ("recency", "frequency", "age", "monetary", "rhythm")
+PLAIN = (
+    *(Feature(name, "as in [the features](features.md)") for name in ("recency", "frequency", "age", "monetary")),
+    Feature(
+        "rhythm", "the plain median of the days between two order days so far, empty for who ordered on one day; `rhythm_days` is known of everybody"
+    ),
+)
 WHY = (Feature("reasons", "the three strongest reasons behind likelihood and value, in words"),)
 
 
@@ -76,7 +81,7 @@ class Customers:
             scores,
             rfm_group(scores),
             whole,
-            behaviour(snapshot).drop(columns=list(PLAIN), errors="ignore"),
+            behaviour(snapshot).drop(columns=[each.name for each in PLAIN], errors="ignore"),
         ]
         table = predicted.join([*parts, _reasons(bundle, predicted, snapshot)])
         return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead)
@@ -102,7 +107,7 @@ def horizons_of(predicted: pd.DataFrame) -> list[int]:
 
 def columns_page() -> str:
     """The columns and their meaning, as a Markdown table."""
-    rows = [*PREDICTED, *LIVED, *(Feature(name, "as in [the features](features.md)") for name in PLAIN), *BEHAVIOUR, *WHY]
+    rows = [*PREDICTED, *LIVED, *PLAIN, *BEHAVIOUR, *WHY]
     return "\n".join(["| column | meaning |", "|---|---|", *(f"| `{each.name}` | {each.meaning} |" for each in rows)])
 
 
@@ -127,5 +132,5 @@ def _with_sign_ups(table: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
     rows = found[[name for name in found if name in table]].assign(basis="sign-ups", lifecycle=SIGNED_UP, frequency=0)
     rows["reasons"] = "signed up, no order yet"
     joined = pd.concat([table, rows.reindex(columns=table.columns)])
-    known = {str(name): kind for name, kind in table.dtypes.items() if joined[name].notna().all()}
+    known = {str(name): kind for name, kind in table.dtypes.items() if kind.kind == "M" or joined[name].notna().all()}
     return joined.astype(known).rename_axis("customer_id")

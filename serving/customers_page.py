@@ -83,6 +83,7 @@ In records of less than half a year the stages say little: only those with short
 """
 IMPORTANCE = """By predicted orders and predicted revenue. The limits are made anew from the customers of each run, and told with it. Who fits several
 groups belongs to the first; customers with equal numbers are always in one group."""
+COLUMNS = "Money is in the shop's currency, days are dates (`date32` in Parquet, 2026-03-02 in texts), and what is unknown is empty."
 RFM = """From the quintiles of recency (R), frequency (F) and monetary value (M), 5 the best, equal for equals. Every triple belongs to exactly one
 group; a letter that is missing may be anything."""
 
@@ -96,7 +97,7 @@ def page() -> str:
         RATES,
         _table("Importance", IMPORTANCE, ("group", "means"), [(group.name, group.meaning) for group in importance.GROUPS]),
         _table("RFM groups", RFM, ("group", "scores", "means"), groups),
-        f"## All columns\n\nMoney is in the shop's currency; what is unknown is empty.\n\n{columns_page()}\n",
+        f"## All columns\n\n{COLUMNS}\n\n{columns_page()}\n",
     ]
     return "\n".join(parts)
 

@@ -24,6 +24,7 @@ Write = Callable[[pd.DataFrame], None]
 ENDINGS = (".csv", ".parquet", ".json", ".jsonl")
 DIGITS = 6
 """Significant digits of a fraction in texts; two decimals stay, however large the number."""
+DAY = pd.ArrowDtype(pa.date32())
 _BOOLEANS = {True: "true", False: "false"}
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
@@ -73,19 +74,29 @@ def write_blocks(path: Path, blocks: Iterable[pd.DataFrame], *, private: bool = 
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644))
         with writer(temporary, dated) as write:
             for block in blocks:
-                write(block)
+                write(with_days(block))
                 rows += len(block)
     return rows
 
 
 def text_of(frame: pd.DataFrame, form: str, *, dated: Dated | None = None) -> str:
     """A frame (without its index) as ``csv``, ``json`` or an aligned ``table`` for people; ends with a line end. ``dated`` as in ``write_table``."""
+    frame = with_days(frame)
     if form == "csv":
         return _csv(_with_date(frame, dated), header=True)
     if form == "json":
         begin, end = _around(dated)
         return "\n".join([begin, ",\n".join(lines), end, ""]) if (lines := _json_lines(frame)) else f"{begin}{end}\n"
     return _aligned(frame)
+
+
+def with_days(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its columns of days (datetime64 in seconds, as ``models.rhythm.date_of`` makes them) as dates without a time: Arrow's date32.
+
+    >>> with_days(pd.DataFrame({"day": pd.Series(["2026-03-02"]).astype("datetime64[s]")}))["day"].tolist()
+    [datetime.date(2026, 3, 2)]
+    """
+    return frame.astype({name: DAY for name, kind in frame.dtypes.items() if kind == "datetime64[s]"})
 
 
 def _facts(dated: Dated | None) -> dict[str, str | int]:
@@ -155,8 +166,9 @@ def _cells(column: pd.Series) -> pd.Series:
 
 
 def _json_lines(frame: pd.DataFrame) -> list[str]:
-    fractions = {name: rounded(frame[name]) for name in frame.columns if pd.api.types.is_float_dtype(frame[name])}
-    text = frame.assign(**fractions).to_json(orient="records", lines=True, force_ascii=False, date_format="iso", double_precision=15)
+    cells = {name: rounded(frame[name]) for name in frame.columns if pd.api.types.is_float_dtype(frame[name])}
+    cells |= {name: frame[name].astype("str") for name in frame.columns if frame[name].dtype == DAY}
+    text = frame.assign(**cells).to_json(orient="records", lines=True, force_ascii=False, date_format="iso", double_precision=15)
     return [json.dumps(json.loads(line), ensure_ascii=False) for line in str(text).splitlines() if line]
 
 

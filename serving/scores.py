@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from features.config import Config
 from features.dates import parse_day
@@ -69,9 +70,10 @@ class Scores:
     def customers(self) -> pd.DataFrame:
         """A row per customer with an order before ``as_of`` (index customer_id, sorted), then those who only signed up (frequency 0).
 
-        The columns and what they mean are listed in docs/customers.md and in ``serving.customers``.
+        The columns and what they mean are listed in docs/customers.md and in ``serving.customers``. Days are datetime64; in the file they are dates.
         """
-        return pd.read_parquet(self.folder / "customers.parquet").set_index("customer_id")
+        table: pd.DataFrame = pq.read_table(self.folder / "customers.parquet").to_pandas(date_as_object=False).set_index("customer_id")
+        return table
 
     @cached_property
     def interests(self) -> pd.DataFrame:

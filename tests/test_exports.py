@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -71,6 +72,16 @@ def test_blocks_become_one_file(ending: str, dated: Dated | None, tmp_path: Path
 def test_nothing_is_a_valid_file_too(ending: str, content: str, tmp_path: Path) -> None:
     write_table(tmp_path / f"t{ending}", FRAME.head(0))
     assert (tmp_path / f"t{ending}").read_text(encoding="utf-8") == content
+
+
+def test_days_are_dates_without_a_time_in_every_form(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"due": pd.Series(["2026-03-02", None]).astype("datetime64[s]"), "n": [1, 2]})
+    for ending in ENDINGS:
+        write_table(tmp_path / f"t{ending}", frame)
+    assert pq.read_schema(tmp_path / "t.parquet").field("due").type == pa.date32()
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == "due,n\n2026-03-02,1\n,2\n"
+    assert json.loads((tmp_path / "t.json").read_text(encoding="utf-8")) == [{"due": "2026-03-02", "n": 1}, {"due": None, "n": 2}]
+    assert [line.split() for line in text_of(frame, "table").splitlines()] == [["due", "n"], ["2026-03-02", "1"], ["-", "2"]]
 
 
 @pytest.mark.parametrize("rows", [0, 2])

@@ -17,20 +17,25 @@ from models.bundle import EVALUATION, Bundle
 BUNDLES = "bundles"
 
 
-def load_bundle(shop: Path, bundle: str | None = None) -> Bundle:
-    """The published bundle of a shop folder, or the one with the id ``bundle``.
+def bundle_folder(shop: Path, bundle: str | None = None) -> Path:
+    """Where the published bundle of a shop folder is kept, or the one with the id ``bundle``.
 
-    Raises DataError when nothing was trained yet, the id is unknown, or a file of the bundle does not fit its sha256.
+    Raises DataError when nothing was trained yet or the id is unknown.
     """
     if bundle is not None:
         known = [path.name for path in sorted((shop / BUNDLES).glob("[!.]*"))]
         if bundle not in known:
             raise DataError(f"{shop}: there is no bundle {bundle!r}{did_you_mean(bundle, known)}")
-        return Bundle.load(shop / BUNDLES / bundle)
+        return shop / BUNDLES / bundle
     published = read_current(shop).get("bundle")
     if published is None:
         raise DataError(f"{shop}: nothing was trained here yet; run: whobuys train --shop {shop}")
-    return Bundle.load(shop / published)
+    return shop / published
+
+
+def load_bundle(shop: Path, bundle: str | None = None) -> Bundle:
+    """The bundle in ``bundle_folder``. Raises DataError as that does, and when a file of it does not fit its sha256."""
+    return Bundle.load(bundle_folder(shop, bundle))
 
 
 def open_as_of(shop: Path, as_of: date | None, *, bundle: str | None, memory_limit: str | None, threads: int | None) -> tuple[Bundle, Snapshot]:

@@ -131,7 +131,7 @@ def best_first(probability: Floats, count: int | None = None) -> Positions:
     [1, 2, 3]
     """
     candidates = np.arange(len(probability))
-    if count is not None and count < len(probability):
+    if count is not None and 0 < count < len(probability):
         place = len(probability) - count
         candidates = np.flatnonzero(probability >= np.partition(probability, place)[place])
     order = candidates[np.argsort(-probability[candidates], kind="stable")]

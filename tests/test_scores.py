@@ -247,7 +247,7 @@ def test_every_customer_and_set_in_one_file(scored: Scores) -> None:
 
 @pytest.mark.parametrize(
     "values, count, order",
-    [([0.1, 0.3, 0.3, 0.2], 3, [1, 2, 3]), ([0.5, 0.5, 0.5], 2, [0, 1]), ([0.1], 5, [0]), ([0.2, 0.1], None, [0, 1]), ([], 2, [])],
+    [([0.1, 0.3, 0.3, 0.2], 3, [1, 2, 3]), ([0.5, 0.5, 0.5], 2, [0, 1]), ([0.1], 5, [0]), ([0.2, 0.1], None, [0, 1]), ([], 2, []), ([0.2, 0.1], 0, [])],
 )
 def test_best_first_breaks_ties_by_id(values: list[float], count: int | None, order: list[int]) -> None:
     assert best_first(np.array(values, np.float32), count).tolist() == order

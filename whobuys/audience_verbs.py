@@ -95,6 +95,52 @@ def build(
 
 
 @app.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or one that was built.")],
+    shop: ShopFolder = HERE,
+    bundle: BundleId = None,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
+    json_: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Test an audience on past dates: expected and real buyers, and plain rules of the same size.
+
+    Each date is predicted by a fit that knew only what came before it. What is needed for more dates: backtest_origins in whobuys.toml.
+    """
+    set_threads(threads)
+    form = form_of(json=json_, csv=csv)
+    import json
+
+    from features.config import load_config
+    from features.errors import DataError
+    from features.shop import Shop
+    from serving.audiences import saved_audiences
+    from serving.audiences.check import check as back_test
+    from serving.audiences.check import verdict
+    from serving.exports import text_of
+    from serving.published import bundle_folder, enough_room
+    from serving.ready_made.campaigns import find_audience
+
+    audience = find_audience(shop, name)
+    if audience is None:
+        raise DataError(f"{name}: its products are found when it is built; build it, then check one of the audiences that come of it")
+    with enough_room(shop), progress() as tell:
+        tell(f"testing {name} on past dates")
+        opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
+        basis = load_config(shop).shop.legal_basis
+        found = back_test(audience, opened, bundle_folder(shop, bundle), saved=saved_audiences(shop), consented=basis)
+    if form == "json":
+        typer.echo(json.dumps(found.summary(), indent=1, ensure_ascii=False))
+        return
+    typer.echo(text_of(found.origins, form), nl=False)
+    if form == "table":
+        typer.echo("")
+        for sentence in verdict(found):
+            typer.echo(sentence)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of audiences.yaml, by which an editor completes and checks it."""
     import json

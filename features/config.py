@@ -188,6 +188,14 @@ class CustomersSection(_Section):
         return tuple(sorted(set(value)))
 
 
+class AudiencesSection(_Section):
+    """What the numbers of an audience need to know."""
+
+    contact_cost: dict[Channel, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="What one contact costs, by channel, in the shop's currency: { email = 0.01, sms = 0.06, ads = 0.2 }."
+    )
+
+
 class Config(_Section):
     """All of whobuys.toml; every key has a default."""
 
@@ -197,6 +205,7 @@ class Config(_Section):
     model: ModelSection = ModelSection()
     score: ScoreSection = ScoreSection()
     customers: CustomersSection = CustomersSection()
+    audiences: AudiencesSection = AudiencesSection()
 
 
 SECTIONS: dict[str, type[_Section]] = {
@@ -206,6 +215,7 @@ SECTIONS: dict[str, type[_Section]] = {
     "model": ModelSection,
     "score": ScoreSection,
     "customers": CustomersSection,
+    "audiences": AudiencesSection,
 }
 
 

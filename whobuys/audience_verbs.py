@@ -95,6 +95,73 @@ def build(
 
 
 @app.command()
+def preview(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or one that was built.")],
+    shop: ShopFolder = HERE,
+    by: Annotated[str | None, typer.Option("--by", metavar="COLUMN", help="Break it down by a column of the customers, such as country.")] = None,
+    as_of: AsOf = None,
+    bundle: BundleId = None,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
+    json_: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Show the numbers of an audience now, without keeping it: size, reach, buyers expected with their range, worth, what each condition does."""
+    set_threads(threads)
+    form = form_of(json=json_, csv=csv)
+    from features.config import load_config
+    from features.errors import DataError
+    from features.products import Catalogue
+    from serving.audiences import build as build_members
+    from serving.audiences import evidence_of, saved_audiences
+    from serving.audiences.numbers import Economy, breakdown, numbers, parts, top_products
+    from serving.exports import text_of
+    from serving.published import enough_room
+    from serving.ready_made.campaigns import find_audience
+    from whobuys.asking import opened
+
+    audience = find_audience(shop, name)
+    if audience is None:
+        raise DataError(f"{name}: its products are found when it is built; build it, then preview one of the audiences that come of it")
+    config = load_config(shop)
+    with enough_room(shop), progress() as tell:
+        model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
+        tell(f"asking {name} as of {snapshot.as_of}")
+        basis = config.shop.legal_basis
+        evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=basis)
+        members = build_members(audience, evidence)
+        found = numbers(
+            members,
+            evidence,
+            model.spread,
+            Economy({str(each): cost for each, cost in config.audiences.contact_cost.items()}, config.customers.margin),
+        )
+        tables = [breakdown(members, evidence, by)] if by else [parts(members, evidence), top_products(members, evidence)]
+    import pandas as pd
+
+    table = pd.DataFrame(
+        [(each.name, each.value, each.low, each.high, each.how) for each in found], columns=["number", "value", "low", "high", "how"]
+    )
+    if form != "table":
+        typer.echo(text_of(tables[0] if by else table, form, dated=members), nl=False)
+        return
+    typer.echo("\n".join([_numbers_text(table), *(text_of(each, form) for each in tables)]), nl=False)
+    for note in members.notes:
+        say(f"note: {note}")
+
+
+def _numbers_text(table: "pd.DataFrame") -> str:
+    """The numbers for people: one a line, with its range and how it was come by."""
+    names = table["number"].str.len().max()
+    lines = []
+    for name, value, low, high, how in table.itertuples(index=False):
+        digits = 0 if value >= 100 or float(value).is_integer() else 1 if value >= 10 else 4 if value < 1 else 2
+        text = f"{value:,.{digits}f}" + (f" ({low:,.0f} to {high:,.0f})" if low == low and low is not None else "")
+        lines.append(f"{name:<{names}}  {text:>22}  {how}")
+    return "\n".join(lines) + "\n"
+
+
+@app.command()
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or one that was built.")],
     shop: ShopFolder = HERE,

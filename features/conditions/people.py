@@ -43,12 +43,13 @@ class Attribute(RootModel[dict[str, ProductAttribute]], Condition):
         """Unknown where the shop does not know. Raises DataError for a column that the customers do not have."""
         answer = Answer.known(np.ones(len(evidence.codes), dtype=bool))
         for name, asked in self.root.items():
-            values = _attribute(evidence, name)
+            values = attribute_of(evidence, name)
             answer &= Answer.of(_fits(values, asked, name), values.notna().to_numpy())
         return answer
 
 
-def _attribute(evidence: Evidence, name: str) -> pd.Series:
+def attribute_of(evidence: Evidence, name: str) -> pd.Series:
+    """A column of the customers, or their age, in the order of the evidence's customers. Raises DataError for one that they do not have."""
     people = evidence.people
     if name == AGE:
         return _ages(people["birth_date"], pd.Timestamp(evidence.as_of))

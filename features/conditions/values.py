@@ -141,7 +141,12 @@ def _number(value: object) -> object:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_number), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _PERCENT.pattern}]})]
+Number = Annotated[
+    float,
+    BeforeValidator(_number),
+    PlainSerializer(lambda value: int(value) if float(value).is_integer() else value),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _PERCENT.pattern}]}),
+]
 
 
 class Bounds(BaseModel):

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from features.conditions import Evidence
 from features.conditions.purchases import chosen_products
 from features.errors import DataError
-from features.products import Catalogue, ProductSet
+from features.products import Catalogue
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import ORIGINS, Bundle
@@ -161,16 +161,11 @@ def _wilson(hits: float, size: float) -> tuple[float, float]:
 
 def _outcome(audience: Audience, evidence: Evidence) -> Mask:
     """Which of the evidence's customers bought what the audience is ranked by, or anything when it is about nothing else, within the horizon."""
-    snapshot, products = evidence.snapshot, _products(audience, evidence.catalogue)
+    snapshot, products = evidence.snapshot, audience.about(evidence.catalogue)
     shop, day = snapshot.shop, snapshot.day
     rows = shop.orders if products is None else chosen_products(shop.lines, products, shop)
     ahead = rows.filter(rows.customer.notnull(), rows.day >= day, rows.day < day + snapshot.horizon)
     return np.isin(evidence.codes, ahead.select("customer").distinct().to_pyarrow()["customer"].to_numpy())
-
-
-def _products(audience: Audience, catalogue: Catalogue) -> ProductSet | None:
-    asks = audience.ranking.asks if audience.ranking is not None else None
-    return asks.products(catalogue) if asks is not None and asks.is_probability else None
 
 
 def _rules(audience: Audience, evidence: Evidence, chosen: Mask, came: Mask, *, origin: date) -> Iterator[dict[str, object]]:
@@ -189,7 +184,7 @@ def _rules(audience: Audience, evidence: Evidence, chosen: Mask, came: Mask, *, 
 def _plain_scores(audience: Audience, evidence: Evidence) -> Iterator[tuple[str, NDArray[np.float32]]]:
     snapshot = evidence.snapshot
     facts = snapshot.customers()
-    products = _products(audience, evidence.catalogue)
+    products = audience.about(evidence.catalogue)
     if products is not None and len(products):
         pairs = snapshot.pairs([products])
         ago = pairs.history(np.arange(len(facts)), np.zeros(len(facts), np.int64))["set_recency"]

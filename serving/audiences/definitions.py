@@ -90,6 +90,11 @@ class Audience(BaseModel):
             return self.choose.by
         return next((clause for _, clause in _inside("", self.who, skip="not") if clause.asks.is_probability), None)
 
+    def about(self, catalogue: Catalogue) -> ProductSet | None:
+        """The products that its probability is about; None for any order."""
+        asks = self.ranking.asks if self.ranking is not None else None
+        return asks.products(catalogue) if asks is not None and asks.is_probability else None
+
     def with_top(self, top: int) -> "Audience":
         """The same with at most ``top`` members, the best by its ranking. Raises DataError when nothing ranks them."""
         ranking = self.ranking

@@ -143,7 +143,7 @@ def vips(found: pd.DataFrame, days: int) -> list[str]:
         f"of as many by revenue expected in {days} days",
         "VIPs over past",
     )
-    about = "with the most revenue expected within a year; the last column has the middle 95 % of draws"
+    about = f"with the highest geometric mean of the revenue so far and of that expected in {days} days; the last column has the middle 95 % of draws"
     return [f"**VIPs**: what they brought in {days} days, with the share of all; they are those {about}.", "", *table_of(heads, cells)]
 
 

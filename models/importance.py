@@ -1,4 +1,4 @@
-"""Predicted orders and revenue become how much each customer matters: one-time, VIP, exclusive, frequent or loyal, by limits of the day."""
+"""What customers brought and are expected to bring becomes how much each matters: one-time, VIP, exclusive, frequent or loyal, by today's limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,16 @@ from features.expressions import Feature
 from models.gaps import Values
 
 ONE_TIME, VIP, EXCLUSIVE, FREQUENT, LOYAL = "one-time", "VIP", "exclusive", "frequent", "loyal"
-TOP = {"revenue": 0.9, "order_value": 0.9, "orders": 0.75}
+TOP = {"worth": 0.9, "order_value": 0.9, "orders": 0.75}
 """The quantile, among customers with more than one order, above which a value is high."""
-LIMIT_OF = {VIP: "revenue", EXCLUSIVE: "order_value", FREQUENT: "orders"}
+LIMIT_OF = {VIP: "worth", EXCLUSIVE: "order_value", FREQUENT: "orders"}
 GROUPS = (
     Feature(ONE_TIME, "exactly one order so far"),
-    Feature(VIP, f"predicted revenue in the top {100 - 100 * TOP['revenue']:.0f} % of those with more than one order"),
+    Feature(
+        VIP,
+        f"worth in the top {100 - 100 * TOP['worth']:.0f} % of those with more than one order: the geometric mean of the revenue so far and of the "
+        "revenue predicted for the main horizon",
+    ),
     Feature(EXCLUSIVE, f"not VIP, and predicted revenue per order in the top {100 - 100 * TOP['order_value']:.0f} %: seldom, but dear"),
     Feature(FREQUENT, f"neither of these, and predicted orders in the top {100 - 100 * TOP['orders']:.0f} %: often, but cheap"),
     Feature(LOYAL, "all others with more than one order"),
@@ -27,7 +31,7 @@ GROUP_NAMES = tuple(group.name for group in GROUPS)
 
 @dataclass(frozen=True)
 class Importance:
-    """``limits``: above which predicted ``revenue``, ``order_value`` (revenue per order) and ``orders`` are high.
+    """``limits``: above which ``worth``, predicted ``order_value`` (revenue per order) and predicted ``orders`` are high.
 
     A value equal to a limit is not above it, so customers with equal values are always in one group, and no more than the stated share (rounded up to
     a whole customer) is in a high one. A limit is ``inf`` where nothing is predicted of anybody with more than one order.
@@ -37,11 +41,11 @@ class Importance:
 
     @classmethod
     def of(cls, customers: pd.DataFrame) -> Self:
-        """The limits of customers with the columns ``frequency`` (orders so far), ``orders`` and ``revenue`` (predicted), a row each.
+        """The limits of customers with the columns ``frequency`` (orders so far), ``orders`` and ``revenue`` (predicted) and ``worth``, a row each.
 
-        >>> customers = pd.DataFrame({"frequency": [1, 2, 2], "orders": [9.0, 1.0, 2.0], "revenue": [9.0, 5.0, 5.0]})
+        >>> customers = pd.DataFrame({"frequency": [1, 2, 2], "orders": [9.0, 1.0, 2.0], "revenue": [9.0, 5.0, 5.0], "worth": [9.0, 7.0, 7.0]})
         >>> Importance.of(customers).limits
-        {'revenue': 5.0, 'order_value': 2.5, 'orders': 1.0}
+        {'worth': 7.0, 'order_value': 2.5, 'orders': 1.0}
         """
         known = _values(customers)[customers["frequency"] > 1]
         limits = {name: float(known[name].quantile(share, interpolation="lower")) for name, share in TOP.items()}
@@ -59,7 +63,7 @@ class Importance:
 
     def sentences(self) -> list[str]:
         """The limits for people, a line each."""
-        words = {"revenue": "predicted revenue", "order_value": "predicted revenue per order", "orders": "predicted orders"}
+        words = {"worth": "worth", "order_value": "predicted revenue per order", "orders": "predicted orders"}
         return [f"{group}: {words[name]} above {self.limits[name]:.6g}" for group, name in LIMIT_OF.items()]
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,6 +74,17 @@ class Importance:
     def of_dict(cls, content: Mapping[str, Any]) -> Self:
         """The inverse of ``as_dict``."""
         return cls({name: np.inf if limit is None else float(limit) for name, limit in content.items()})
+
+
+def worth(spent: pd.Series, soon: pd.Series) -> pd.Series:
+    """What makes a VIP, in the shop's currency: the geometric mean of the revenue so far and of the revenue predicted for the main horizon.
+
+    Who brought much once and is not expected soon is worth as little as who is expected and brought little; 0 where either is not above 0.
+
+    >>> worth(pd.Series([400.0, 100.0, -5.0]), pd.Series([1.0, 4.0, 9.0])).tolist()
+    [20.0, 20.0, 0.0]
+    """
+    return pd.Series(np.sqrt(spent.clip(lower=0) * soon.clip(lower=0)), index=spent.index, name="worth")
 
 
 def shares(group: pd.Series, customers: pd.DataFrame) -> pd.DataFrame:
@@ -86,4 +101,4 @@ def shares(group: pd.Series, customers: pd.DataFrame) -> pd.DataFrame:
 def _values(customers: pd.DataFrame) -> pd.DataFrame:
     orders, revenue = (customers[name].to_numpy(np.float64) for name in ("orders", "revenue"))
     each: Values = np.divide(revenue, orders, out=np.zeros(len(orders)), where=orders > 0)
-    return pd.DataFrame({"revenue": revenue, "order_value": each, "orders": orders}, index=customers.index)
+    return pd.DataFrame({"worth": customers["worth"], "order_value": each, "orders": orders}, index=customers.index)

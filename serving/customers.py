@@ -9,7 +9,7 @@ from features.expressions import Feature
 from features.snapshot import Snapshot
 from models.bundle import Bundle
 from models.customer_features import customer_columns
-from models.importance import Importance, shares
+from models.importance import Importance, shares, worth
 from models.reasons import contributions, plain_sentences, sentences
 from models.rfm import rfm_group
 from models.rhythm import Rhythm
@@ -37,7 +37,7 @@ LIVED = (
     Feature("slipping_from", "the day from which the customer is slipping away, unless an order comes"),
     Feature("lost_from", "the day from which the customer is lost, unless an order comes"),
     Feature("rhythm_basis", "where the rhythm comes from: own, like them, shop or default"),
-    Feature("importance", "one-time, VIP, exclusive, frequent or loyal, by what is expected within a year"),
+    Feature("importance", "one-time, VIP (by revenue so far and expected soon), exclusive, frequent or loyal (by what is expected within a year)"),
     Feature("rfm_recency", "1 to 5, 5 best: a fifth each by days since the last order; equal for equals"),
     Feature("rfm_frequency", "the same by orders"),
     Feature("rfm_monetary", "the same by mean revenue per order"),
@@ -69,8 +69,9 @@ class Customers:
         facts, predicted = snapshot.customers(), bundle.customers(snapshot)
         lived = Rhythm.fit(snapshot).predict(snapshot).rename(columns={"basis": "rhythm_basis"})
         ahead = max((each for each in horizons_of(predicted) if each <= YEAR), default=bundle.horizon)
-        matters = pd.DataFrame({"frequency": facts["frequency"], "orders": predicted[f"expected_orders_{ahead}"]})
-        matters["revenue"] = predicted.get(f"expected_revenue_{ahead}", matters["orders"] * facts["monetary"])
+        orders, revenue = predicted[f"expected_orders_{ahead}"], _revenue(predicted, ahead, facts)
+        matters = pd.DataFrame({"frequency": facts["frequency"], "orders": orders, "revenue": revenue})
+        matters["worth"] = worth(facts["spent"], _revenue(predicted, bundle.horizon, facts))
         importance = Importance.of(matters)
         group = importance.group(matters)
         scores, limits = _rfm(facts)
@@ -103,6 +104,10 @@ class Customers:
 def horizons_of(predicted: pd.DataFrame) -> list[int]:
     """The horizons of a frame's columns ``likelihood_H``, ascending."""
     return sorted(int(str(name).removeprefix("likelihood_")) for name in predicted if str(name).startswith("likelihood_"))
+
+
+def _revenue(predicted: pd.DataFrame, days: int, facts: pd.DataFrame) -> pd.Series:
+    return predicted.get(f"expected_revenue_{days}", predicted[f"expected_orders_{days}"] * facts["monetary"])
 
 
 def columns_page() -> str:

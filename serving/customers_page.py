@@ -63,7 +63,7 @@ how long this customer has been silent; the longer the silence, the longer the w
 
 "Vitamin D every two months": the same per customer and product set (`rhythm_days`, `due`, `low`, `high`), for those with at least {FEWEST_DAYS}
 order days from the set whose gaps vary by at most {MOST_VARIATION:g} of their mean (standard deviation), until they are lost to the set by the
-limits below.
+limits below. `whobuys replenishment` says it of any products, and `replenishment.parquet` of the scores of every category.
 """
 LIFECYCLE = """The stage of life is relative to the customer's own rhythm. The days on which the next stages begin are columns (`slipping_from`,
 `lost_from`); they stay until the next order. Who orders every three months is slipping away four months after the last order; who orders every year
@@ -81,8 +81,11 @@ RATES = """Who came back within 30 days, by stage on that date (Online Retail, C
 
 In records of less than half a year the stages say little: only those with short rhythms can be lost by then.
 """
-IMPORTANCE = """By predicted orders and predicted revenue. The limits are made anew from the customers of each run, and told with it. Who fits several
-groups belongs to the first; customers with equal numbers are always in one group."""
+IMPORTANCE = """By predicted orders and predicted revenue; a VIP also by the revenue so far. Worth is the square root of the revenue so far times that
+predicted for the main horizon: who brought much once and is not expected soon is no VIP, nor is who is expected and never brought much. Orders and
+revenue per order are predicted for a year. The limits are made anew from the customers of each run, and told with it. Who fits several groups
+belongs to the first; customers with equal numbers are always in one group. What VIPs really brought, beside as many customers by past revenue, is in
+[decisions](decisions/customers.md#vips)."""
 COLUMNS = "Money is in the shop's currency, days are dates (`date32` in Parquet, 2026-03-02 in texts), and what is unknown is empty."
 RFM = """From the quintiles of recency (R), frequency (F) and monetary value (M), 5 the best, equal for equals. Every triple belongs to exactly one
 group; a letter that is missing may be anything."""

@@ -16,7 +16,7 @@ from features.files import read_current
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.importance import Importance, shares
+from models.importance import Importance, shares, worth
 from serving.customers import YEAR, Customers, horizons_of
 from serving.published import BUNDLES, load_bundle, open_as_of
 from serving.reports.blocks import money
@@ -102,8 +102,9 @@ class Base:
 
     @cached_property
     def matters(self) -> pd.DataFrame:
-        """What importance is made of: ``frequency``, and expected ``orders`` and ``revenue`` of the longest horizon up to a year."""
-        return pd.DataFrame({"frequency": self.facts["frequency"], "orders": self.orders(self.ahead), "revenue": self.revenue(self.ahead)})
+        """What importance is made of: ``frequency``, expected ``orders`` and ``revenue`` of the longest horizon up to a year, and ``worth``."""
+        told = {"frequency": self.facts["frequency"], "orders": self.orders(self.ahead), "revenue": self.revenue(self.ahead)}
+        return pd.DataFrame(told | {"worth": worth(self.facts["spent"], self.revenue(self.bundle.horizon))})
 
     @cached_property
     def importance(self) -> Importance:

@@ -1,6 +1,7 @@
 """Purchases from product sets become when a customer will need more of each: "vitamin D every two months"."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -47,9 +48,21 @@ def replenishment(snapshot: Snapshot, sets: Sequence[ProductSet] | None = None) 
     return _table(snapshot, asked, np.column_stack([keys["customer"], keys["set"]])[regular[still]], due[:, still])
 
 
+def due_first(found: pd.DataFrame, as_of: date, *, within: int | None) -> pd.DataFrame:
+    """The rows of ``replenishment``, what is due first at the top, ties by customer and set; with ``within`` only what is due before so many days.
+
+    >>> found = pd.DataFrame({"customer_id": ["a", "b"], "product_set": "x", "due": pd.to_datetime(["2025-07-09", "2025-07-03"])})
+    >>> due_first(found, date(2025, 7, 1), within=None)["customer_id"].tolist(), due_first(found, date(2025, 7, 1), within=8)["customer_id"].tolist()
+    (['b', 'a'], ['b'])
+    """
+    kept = found if within is None else found[found["due"] < pd.Timestamp(as_of + timedelta(days=within))]
+    return kept.sort_values(["due", "customer_id", "product_set"], ignore_index=True)
+
+
 def _categories(snapshot: Snapshot) -> tuple[ProductSet, ...]:
     catalogue = Catalogue.of(snapshot.shop)
-    return tuple(catalogue.category(path) for path in sorted(catalogue.products["category"].dropna().unique()))
+    ids, paths = catalogue.products.index.to_numpy(), sorted(catalogue.products["category"].dropna().unique())
+    return tuple(ProductSet.of(path, ids[catalogue.categories[path]], kind="category") for path in paths)
 
 
 def _regular(days: OrderDays) -> NDArray[np.intp]:

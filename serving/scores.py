@@ -20,6 +20,7 @@ from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
+from models.replenishment import replenishment
 from models.training_sets import main_products
 from serving.customers import Customers
 from serving.exports import write_table
@@ -91,6 +92,12 @@ class Scores:
         return pd.read_parquet(self.folder / "product_sets.parquet")
 
     @cached_property
+    def replenishment(self) -> pd.DataFrame:
+        """Who buys regularly from a category and when it is due: the columns of ``models.replenishment``, sorted by customer and category."""
+        table: pd.DataFrame = pq.read_table(self.folder / "replenishment.parquet").to_pandas(date_as_object=False)
+        return table
+
+    @cached_property
     def shop(self) -> Shop:
         """The shop's tables, as they are now."""
         return Shop.open(self.shop_folder)
@@ -137,6 +144,7 @@ def score(
             sets = run.sets(sets_file)
             limits = run.write_customers()
             run.write_interests(sets)
+            run.write_replenishment()
             seal(temporary, **run.facts(limits))
         publish(shop, scores=f"{FOLDER}/{folder.name}")
         _remove_older(shop, keep=config.score.keep)
@@ -189,6 +197,12 @@ class _Run:
         bests = pd.concat([best_sets, best_products], ignore_index=True)
         bests = bests.sort_values("customer_id", ignore_index=True, kind="stable")
         self._write(interests, bests, _sets_table(sets, totals, len(self.snapshot.customer_ids)))
+
+    def write_replenishment(self) -> None:
+        """Write replenishment.parquet: customers and categories where the history allows, empty where nothing is known of what was bought."""
+        found = replenishment(self.snapshot)
+        self.say(f"{found['customer_id'].nunique():,} customers buy regularly from {found['product_set'].nunique():,} categories")
+        write_table(self.folder / "replenishment.parquet", found)
 
     def _score_sets(self, sets: list[ProductSet]) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
         if not sets:

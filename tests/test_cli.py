@@ -69,6 +69,19 @@ def test_who_prints_data_on_stdout_and_the_header_beside_it(trained_shop: Path) 
     assert [row["customer_id"] for row in as_json["rows"]] == frame["customer_id"].tolist() == [row.split()[1] for row in rows]
 
 
+def test_replenishment_tells_what_is_due_first(trained_shop: Path, tmp_path: Path) -> None:
+    result = ask("replenishment", "--csv", shop=trained_shop)
+    frame = pd.read_csv(io.StringIO(result.stdout), dtype=str)
+    assert frame.columns.tolist() == ["customer_id", "product_set", "rhythm_days", "due", "low", "high", "data_date"]
+    assert 0 < len(frame) <= 20 and frame["due"].is_monotonic_increasing and frame["due"].str.fullmatch(r"20\d\d-\d\d-\d\d").all()
+    assert (frame["low"] <= frame["due"]).all() and (frame["due"] <= frame["high"]).all() and (frame["low"] >= "2026-07-01").all()
+    assert "as of 2026-07-01: " in result.stderr and " of a customer and what is bought regularly" in result.stderr
+    path = tmp_path / "due.csv"
+    assert ask("replenishment", "--category", "Equipment", "--within", "60", "-o", path, shop=trained_shop).exit_code == 0
+    soon = pd.read_csv(path, dtype=str)
+    assert set(soon["product_set"]) <= {"Equipment"} and (soon["due"] < "2026-08-30").all()
+
+
 def read_rows(path: Path) -> pd.DataFrame:
     """The rows of an answer in a file."""
     if path.suffix == ".json":

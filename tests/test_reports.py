@@ -15,10 +15,12 @@ from features.config import Config
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
+from models.importance import GROUP_NAMES
 from models.outlook import Outlook, OutlookConfig
 from serving.customers import Customers
 from serving.reports.base import Base
 from serving.reports.customers import page
+from serving.reports.worth import REASON_WORDS
 from serving.scores import score
 from whobuys.cli import app
 
@@ -122,6 +124,15 @@ def test_the_page_of_a_scored_shop_has_every_section(scored: Path) -> None:
     assert re.search(r"[\d,]+ customers have ordered so far, and [\d,]+ of them \(\d+ %\) are expected to order within the next 30 days\.", told)
     assert re.search(r"They are expected to bring [\d,]+ \w* ?in 30 days, [\d,]+ \w* ?in 90 days and [\d,]+ \w* ?in 365 days\.", told)
     assert re.search(r"\d+ % of the customers have just ordered or are active, against \d+ % three months ago", told)
+
+
+def test_what_drives_the_value_of_every_group_is_told(scored: Path, tmp_path: Path) -> None:
+    text = Path(run("-o", str(tmp_path / "x.html"), shop=scored)).read_text(encoding="utf-8")
+    table = text.partition("How the model weighs it, by importance")[2].partition("</table>")[0]
+    groups = re.findall(r'<th scope="col">([^<]*)', table)[1:]
+    assert set(groups) <= set(GROUP_NAMES) and "VIP" in groups and "one-time" in groups
+    rows = re.findall(r'<th scope="row">([^<]*).*?</tr>', table, re.DOTALL)
+    assert rows and set(rows) <= set(REASON_WORDS.values())
 
 
 def test_no_customer_is_in_the_page(scored: Path, tmp_path: Path) -> None:

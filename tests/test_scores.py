@@ -26,6 +26,7 @@ from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.intervals import Spread
+from models.replenishment import COLUMNS, replenishment
 from models.training_sets import main_products
 from serving.customers import LIVED, PLAIN, PREDICTED, WHY
 from serving.published import check_interest, load_bundle
@@ -80,6 +81,15 @@ def test_days_are_dates_in_the_file_and_days_when_read(scored: Scores) -> None:
     assert not [field.name for field in schema if pa.types.is_timestamp(field.type)]
     table = scored.customers[days]
     assert {kind.kind for kind in table.dtypes} == {"M"} and (table["slipping_from"] < table["lost_from"]).any()
+
+
+def test_replenishment_is_stored_for_every_category(scored: Scores) -> None:
+    table = scored.replenishment
+    assert list(table) == list(COLUMNS) and len(table) > 0
+    assert not table.duplicated(["customer_id", "product_set"]).any() and table["customer_id"].isin(scored.customers.index).all()
+    assert set(table["product_set"]) <= set(Catalogue.of(scored.shop).categories)
+    assert {pq.read_schema(scored.folder / "replenishment.parquet").field(name).type for name in ("due", "low", "high")} == {pa.date32()}
+    pd.testing.assert_frame_equal(table, replenishment(scored.snapshot), check_dtype=False)
 
 
 def test_what_is_stored_is_what_is_answered(scored: Scores) -> None:
@@ -222,7 +232,7 @@ def test_orders_alone_give_customers_and_say_that_interests_are_empty(shop: Path
     import_files(shop, [shop / "exports-in" / "orders.csv"], config=Config())
     told: list[str] = []
     scores = score(shop, config=Config(), say=told.append)
-    assert len(scores.customers) > 100 and scores.interests.empty and scores.bests.empty and scores.product_sets.empty
+    assert len(scores.customers) > 100 and scores.replenishment.empty and scores.interests.empty and scores.bests.empty and scores.product_sets.empty
     assert scores.interests.columns.tolist() == ["product_set_kind", "product_set", "customer_id", "probability", "rank", "is_new"]
     assert sum(text.startswith("no interests: the orders have no lines, so nothing is known of what was bought") for text in told) == 1
     with pytest.raises(DataError, match="the orders have no lines, so nothing is known of what was bought"):
@@ -247,7 +257,14 @@ def test_every_customer_and_set_in_one_file(scored: Scores) -> None:
 
 @pytest.mark.parametrize(
     "values, count, order",
-    [([0.1, 0.3, 0.3, 0.2], 3, [1, 2, 3]), ([0.5, 0.5, 0.5], 2, [0, 1]), ([0.1], 5, [0]), ([0.2, 0.1], None, [0, 1]), ([], 2, []), ([0.2, 0.1], 0, [])],
+    [
+        ([0.1, 0.3, 0.3, 0.2], 3, [1, 2, 3]),
+        ([0.5, 0.5, 0.5], 2, [0, 1]),
+        ([0.1], 5, [0]),
+        ([0.2, 0.1], None, [0, 1]),
+        ([], 2, []),
+        ([0.2, 0.1], 0, []),
+    ],
 )
 def test_best_first_breaks_ties_by_id(values: list[float], count: int | None, order: list[int]) -> None:
     assert best_first(np.array(values, np.float32), count).tolist() == order

@@ -1,4 +1,4 @@
-"""The verbs that answer: score (everybody, stored) and who (any products, now)."""
+"""The verbs that answer: score (everybody, stored), who (any products, now) and replenishment (who needs more, when)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -120,6 +120,58 @@ def who(
             _answer_many(model, snapshot, sets, top=count, output=output, form=form)
         else:
             _answer_one(model, snapshot, sets[0], top=count, output=output, form=form)
+
+
+def replenishment(
+    keyword: Annotated[list[str] | None, typer.Argument(metavar="KEYWORD", help="Words in the products' title, brand, category or tags.")] = None,
+    shop: ShopFolder = HERE,
+    category: Annotated[str | None, typer.Option("--category", help="A category, by its path or any level of it.")] = None,
+    brand: Annotated[str | None, typer.Option("--brand", help="A brand.")] = None,
+    product: Annotated[list[str] | None, typer.Option("--product", metavar="ID", help="A product; repeat it for several.")] = None,
+    within: Annotated[int | None, typer.Option("--within", min=1, metavar="DAYS", help="Only what is due within so many days.")] = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="How many rows, what is due first.", show_default="20, of a file all")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a .csv, .parquet, .json or .jsonl file.")] = None,
+    as_of: AsOf = None,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
+    json_: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Say who buys regularly from a category, or from the products that are named, and when the next purchase is due.
+
+    "Vitamin D every two months": without products that are named, of every category, as deep as they go. Needs no training.
+    """
+    set_threads(threads)
+    form = form_of(json=json_, csv=csv)
+    from features.errors import DataError
+    from features.shop import Shop
+    from features.snapshot import Snapshot
+    from models.replenishment import due_first, replenishment
+    from serving.exports import check_ending, text_of, write_table
+    from serving.published import enough_room
+    from whobuys.asking import Asked
+
+    if output is not None:
+        check_ending(output)
+    asked = Asked(keyword or (), category, brand, product or ())
+    with enough_room(shop):
+        opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
+        if not opened.has_lines:
+            raise DataError("the orders have no lines, so nothing is known of what was bought; import order lines")
+        opened.check_date(as_of or opened.default_as_of)
+        snapshot = Snapshot(opened, as_of or opened.default_as_of)
+        found = replenishment(snapshot, asked.sets(opened) if asked != Asked() else None)
+    due = due_first(found, snapshot.as_of, within=within)
+    shown = due.head(top or (20 if output is None else len(due)))
+    if as_of is None:
+        warn_if_stale(snapshot.as_of, horizon=snapshot.horizon)
+    ahead = "" if within is None else f" and due within {within} days"
+    say(f"as of {snapshot.as_of}: {len(due):,} pairs of a customer and what is bought regularly{ahead}, {due['customer_id'].nunique():,} customers")
+    if output is None:
+        typer.echo(text_of(shown, form, dated=snapshot), nl=False)
+        return
+    write_table(output, shown, dated=snapshot)
+    say(f"wrote {output}: {len(shown):,} rows")
 
 
 def _answer_one(model: "Bundle", snapshot: "Snapshot", product_set: "ProductSet", *, top: int | None, output: Path | None, form: str) -> None:

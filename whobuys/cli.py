@@ -40,6 +40,7 @@ for verb in (
     training_verbs.tune,
     answer_verbs.score,
     answer_verbs.who,
+    answer_verbs.replenishment,
     folder_verbs.doctor,
     folder_verbs.schema,
 ):

@@ -69,8 +69,8 @@ def _importance_told(base: Base, expected: Shares, past: Shares) -> list[str]:
         f"VIPs are {percent(expected[VIP]['customers'])} of the customers; {percent(expected[VIP]['revenue'])} of the revenue of the next "
         f"{base.ahead} days is expected of them, and they brought {percent(past[VIP]['revenue'])} so far.",
         one_time,
-        f"The limits, made anew from these customers, for the next {base.ahead} days: {'; '.join(base.importance.sentences())}. Who fits several "
-        "groups belongs to the first.",
+        f"The limits, made anew from these customers, for the next {base.ahead} days: {'; '.join(base.importance.sentences())}. Worth is the "
+        f"geometric mean of the revenue so far and of that of the next {base.bundle.horizon} days. Who fits several groups belongs to the first.",
     ]
 
 
@@ -201,7 +201,7 @@ def _at(curve: pd.DataFrame, share: float) -> float:
 
 
 def value_drivers(base: Base) -> Section:
-    """What sets VIPs apart: how the model weighs it, and plain means beside each other."""
+    """What sets VIPs apart: how the model weighs it, of them and of every other group, and plain means beside each other."""
     title, is_vip = "What makes a VIP", (base.group == VIP).to_numpy()
     if not is_vip.any() or is_vip.all():
         return Section(title, ["There are no VIPs to compare with others yet."])
@@ -221,15 +221,17 @@ def value_drivers(base: Base) -> Section:
         "How many times the odds of an order become greater than those of the mean customer by each reason, as the model weighs it (money per order: "
         "its value, too); below 1 they become smaller.",
     ]
+    groups = [name for name in GROUP_NAMES if name in found]
     weights = [
-        Row(REASON_WORDS.get(each, each), [times(float(np.exp(group))), times(float(np.exp(others)))])
-        for each, group, others in found[["reason", "group", "others"]].itertuples(index=False)
-        if abs(group - others) >= LEAST_DRIVER
+        Row(REASON_WORDS.get(str(each["reason"]), str(each["reason"])), [times(float(np.exp(each[name]))) for name in groups])
+        for _, each in found.iterrows()
+        if abs(each["group"] - each["others"]) >= LEAST_DRIVER
     ]
-    return Section(title, said, [Table("reason", ["VIPs", "others"], weights, "How the model weighs it"), table])
+    return Section(title, said, [Table("reason", groups, weights, "How the model weighs it, by importance"), table])
 
 
 def _drivers(base: Base, is_vip: NDArray[np.bool_]) -> pd.DataFrame | None:
+    """``drivers`` of VIPs, and a column for each importance: the mean move of the log-odds of an order and of its value, a row per reason."""
     model = base.bundle.customer_model
     if model is None:
         return None
@@ -239,4 +241,5 @@ def _drivers(base: Base, is_vip: NDArray[np.bool_]) -> pd.DataFrame | None:
         return None
     value = base.customers["expected_order_value"].to_numpy(np.float64)[chosen]
     moves = contributions(model.blend, customer_columns(base.snapshot).iloc[chosen], order_value=value)
-    return drivers(moves, is_vip[chosen])
+    means = moves.groupby(base.group.iloc[chosen]).mean().T
+    return drivers(moves, is_vip[chosen]).join(means, on="reason")

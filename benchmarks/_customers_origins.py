@@ -13,12 +13,12 @@ from sklearn.preprocessing import StandardScaler
 
 from features.snapshot import Snapshot
 from models import metrics
-from models.btyd import fitted, said_by
-from models.btyd_cells import Numbers
 from models.bundle import Bundle
-from models.gamma_gamma import GammaGamma
-from models.outlook import Learnt, Outlook
-from models.volume import usual_volume
+from models.customers.btyd import fitted, said_by
+from models.customers.btyd_cells import Numbers
+from models.customers.gamma_gamma import GammaGamma
+from models.customers.outlook import Learnt, Outlook
+from models.customers.volume import usual_volume
 from serving.customers import Customers
 from training.fits import Fits
 

@@ -12,8 +12,8 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from models import metrics
-from models.btyd_cells import Numbers
-from models.importance import VIP
+from models.customers.btyd_cells import Numbers
+from models.customers.importance import VIP
 
 MOST_ECE = 0.02
 RIVALS = {RECENCY: ("AUC",), BG_NBD: ("AUC", "log loss"), RFM: ("AUC", "log loss")}

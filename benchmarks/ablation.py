@@ -26,10 +26,10 @@ from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from models import metrics
-from models.affinity import AFFINITIES
 from models.base import Floats
-from models.interest import Interest, PairSample
-from models.pair_features import CROSS_FEATURES, CUSTOMER_COLUMNS, PairColumns
+from models.pairs.affinity import AFFINITIES
+from models.pairs.interest import Interest, PairSample
+from models.pairs.pair_features import CROSS_FEATURES, CUSTOMER_COLUMNS, PairColumns
 from training.fits import Fits
 from training.train import recipe_of
 

@@ -30,7 +30,7 @@ from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
-from models.baselines import BASELINES
+from models.pairs.baselines import BASELINES
 from models.resampling import resampled
 
 SAMPLES = 500

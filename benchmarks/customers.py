@@ -40,11 +40,11 @@ from features.config import Config
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
-from models.any_horizon import AnyHorizon, ReturnCurve
-from models.btyd import BTYD, chosen, fitted, poisson_deviance, said_by
-from models.btyd_cells import Numbers
-from models.gamma_gamma import GammaGamma
-from models.rhythm import return_rates
+from models.customers.any_horizon import AnyHorizon, ReturnCurve
+from models.customers.btyd import BTYD, chosen, fitted, poisson_deviance, said_by
+from models.customers.btyd_cells import Numbers
+from models.customers.gamma_gamma import GammaGamma
+from models.customers.rhythm import return_rates
 from training.fits import Fits
 from training.train import recipe_of
 

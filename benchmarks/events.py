@@ -20,8 +20,8 @@ from features.made_up import END, made_up_shop
 from features.products import Catalogue
 from features.shop import Shop
 from models import metrics
-from models.training_sets import main_sets
-from models.volume import PARTS
+from models.customers.volume import PARTS
+from models.pairs.training_sets import main_sets
 from training.fits import Fits
 from training.train import recipe_of
 

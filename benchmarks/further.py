@@ -32,8 +32,8 @@ from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
-from models.baselines import BASELINES
 from models.bundle import Bundle
+from models.pairs.baselines import BASELINES
 from models.resampling import interval, resampled
 from training.fits import Fits, Recipe
 from training.train import recipe_of

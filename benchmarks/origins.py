@@ -22,7 +22,7 @@ from _page import DATA, figure, table_of, write_section
 
 from features.config import Config
 from features.shop import Shop
-from models.baselines import BASELINES
+from models.pairs.baselines import BASELINES
 from training.backtest import Backtest, backtest, backtest_dates
 from training.evaluation.compared import OURS, Plan
 from training.evaluation.slices import named, with_intervals

@@ -14,12 +14,12 @@ from features.files import MANIFEST, check_seal, seal, whole_folder
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.base import Floats
-from models.interest import Interest
-from models.intervals import Spread
-from models.likelihood import Likelihood
-from models.outlook import Outlook
-from models.ruled import RULE, RuleAlone
-from models.volume import Volume
+from models.customers.likelihood import Likelihood
+from models.customers.outlook import Outlook
+from models.customers.volume import Volume
+from models.pairs.interest import Interest
+from models.pairs.intervals import Spread
+from models.pairs.ruled import RULE, RuleAlone
 
 ORIGINS = "origins"
 EVALUATION = "evaluation"

@@ -8,8 +8,8 @@ from features.customers import CUSTOMER_FEATURES
 from features.events import EVENT_FEATURES, SET_EVENT_FEATURES
 from features.expressions import Feature
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
-from models.customer_features import STEADY_FEATURES
-from models.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COLUMNS
+from models.customers.customer_features import STEADY_FEATURES
+from models.pairs.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COLUMNS
 
 HEAD = """# The features
 
@@ -26,10 +26,10 @@ GROUPS = (
         "From `features/pairs.py`; 0, or unknown for days, where there is no history.",
         HISTORY_FEATURES,
     ),
-    ("The customer's share and habit", "From `models/pair_features.py`, out of the others.", CROSS_FEATURES),
+    ("The customer's share and habit", "From `models/pairs/pair_features.py`, out of the others.", CROSS_FEATURES),
     (
         "Affinities",
-        "From `models/affinity.py`, learnt from orders before the date; each as it is, as a share, and beside the mean customer.",
+        "From `models/pairs/affinity.py`, learnt from orders before the date; each as it is, as a share, and beside the mean customer.",
         AFFINITY_FEATURES,
     ),
     ("The set", "From `features/pairs.py`; in the interest model their names begin with `of_set_`.", SET_FEATURES),
@@ -39,7 +39,7 @@ EVENTS = """From `features/events.py`, for a shop with events; those of the set 
 did is unknown, and all of it is when the shop had no event in the week before the date. Models learn one row in ten without these columns, so that
 they still answer when events stop or are missing."""
 
-STEADY = """From `models/customer_features.py`, for likelihood and volume: MBG/NBD, fitted on
+STEADY = """From `models/customers/customer_features.py`, for likelihood and volume: MBG/NBD, fitted on
 the orders before the date."""
 
 BEHAVIOURS = """From `features/behaviour`: how every customer with an order buys, for audiences and reports; the models do not read it. Columns that

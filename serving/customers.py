@@ -8,11 +8,11 @@ from features.behaviour import BEHAVIOUR, behaviour, sign_up_likelihood
 from features.expressions import Feature
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.customer_features import customer_columns
-from models.importance import Importance, shares, worth
-from models.reasons import contributions, plain_sentences, sentences
-from models.rfm import rfm_group
-from models.rhythm import Rhythm
+from models.customers.customer_features import customer_columns
+from models.customers.importance import Importance, shares, worth
+from models.customers.reasons import contributions, plain_sentences, sentences
+from models.customers.rfm import rfm_group
+from models.customers.rhythm import Rhythm
 from serving.ranks import quintiles
 
 RFM = {"rfm_recency": "recency", "rfm_frequency": "frequency", "rfm_monetary": "monetary"}

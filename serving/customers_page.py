@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Sequence
 
-from models import importance, lifecycle, rfm
-from models.gaps import GAPS
-from models.replenishment import FEWEST_DAYS, MOST_VARIATION
-from models.rhythm import DEFAULT_DAYS, LATEST
+from models.customers import importance, lifecycle, rfm
+from models.customers.gaps import GAPS
+from models.customers.replenishment import FEWEST_DAYS, MOST_VARIATION
+from models.customers.rhythm import DEFAULT_DAYS, LATEST
 from serving.customers import columns_page
 
 HEAD = f"""# Customers: what is expected of each, how they live, how much they matter
@@ -68,7 +68,7 @@ limits below. `whobuys replenishment` says it of any products, and `replenishmen
 LIFECYCLE = """The stage of life is relative to the customer's own rhythm. The days on which the next stages begin are columns (`slipping_from`,
 `lost_from`); they stay until the next order. Who orders every three months is slipping away four months after the last order; who orders every year
 is still active after nine."""
-RATES = """Who came back within 30 days, by stage on that date (Online Retail, CDNOW; `models.rhythm.return_rates` tells it of any shop):
+RATES = """Who came back within 30 days, by stage on that date (Online Retail, CDNOW; `models.customers.rhythm.return_rates` tells it of any shop):
 
 | shop, date | just ordered | active | slipping away | lost |
 |---|---|---|---|---|

@@ -91,7 +91,7 @@ def text_of(frame: pd.DataFrame, form: str, *, dated: Dated | None = None) -> st
 
 
 def with_days(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its columns of days (datetime64 in seconds, as ``models.rhythm.date_of`` makes them) as dates without a time: Arrow's date32.
+    """The frame with its columns of days (datetime64 in seconds, as ``rhythm.date_of`` makes them) as dates without a time: Arrow's date32.
 
     >>> with_days(pd.DataFrame({"day": pd.Series(["2026-03-02"]).astype("datetime64[s]")}))["day"].tolist()
     [datetime.date(2026, 3, 2)]

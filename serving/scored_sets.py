@@ -6,7 +6,7 @@ from pathlib import Path
 from features.products import Catalogue, ProductSet, read_named_sets
 from features.snapshot import Snapshot
 from features.tables import PATH_SEPARATOR
-from models.training_sets import main_sets
+from models.pairs.training_sets import main_sets
 
 MOST_SETS = 300
 """Categories and brands that are scored, at most, when nobody names product sets."""

@@ -20,8 +20,8 @@ from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.replenishment import replenishment
-from models.training_sets import main_products
+from models.customers.replenishment import replenishment
+from models.pairs.training_sets import main_products
 from serving.customers import Customers
 from serving.exports import write_table
 from serving.published import enough_room, load_bundle, no_interest, open_as_of
@@ -93,7 +93,7 @@ class Scores:
 
     @cached_property
     def replenishment(self) -> pd.DataFrame:
-        """Who buys regularly from a category and when it is due: the columns of ``models.replenishment``, sorted by customer and category."""
+        """Who buys regularly from a category and when it is due: as in ``customers.replenishment``, sorted by customer and category."""
         table: pd.DataFrame = pq.read_table(self.folder / "replenishment.parquet").to_pandas(date_as_object=False)
         return table
 

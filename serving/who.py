@@ -14,7 +14,7 @@ from features.products import ProductSet, membership
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.intervals import Spread
+from models.pairs.intervals import Spread
 
 Floats = NDArray[np.float32]
 Positions = NDArray[np.intp]

@@ -10,8 +10,8 @@ from features.errors import DataError
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
-from models.any_horizon import AnyHorizon, ReturnCurve, horizons_learnt, levelled, proportional
-from models.btyd import order_days_after
+from models.customers.any_horizon import AnyHorizon, ReturnCurve, horizons_learnt, levelled, proportional
+from models.customers.btyd import order_days_after
 
 START = date(2024, 1, 1)
 

@@ -9,7 +9,7 @@ import pytest
 from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Pairs, Snapshot
-from models.baselines import BASELINES, customer_feature, pair_feature, with_ties_by
+from models.pairs.baselines import BASELINES, customer_feature, pair_feature, with_ties_by
 
 AS_OF = date(2025, 3, 1)
 SETS = (ProductSet.of("tents", ["t1", "t2"]), ProductSet.of("boots", ["b1"]), ProductSet.of("nothing", []))

@@ -10,11 +10,11 @@ from scipy.special import betaln, gammaln, hyp2f1
 
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.btyd import BTYD, BuyTillYouDie, chosen, fitted, held_out, order_days_after, poisson_deviance, said_by
-from models.btyd_cells import Cells, Numbers
-from models.btyd_geometric import BgNbd, MbgNbd, beta_nodes
-from models.btyd_pareto import ParetoNbd
-from models.gamma_gamma import GammaGamma
+from models.customers.btyd import BTYD, BuyTillYouDie, chosen, fitted, held_out, order_days_after, poisson_deviance, said_by
+from models.customers.btyd_cells import Cells, Numbers
+from models.customers.btyd_geometric import BgNbd, MbgNbd, beta_nodes
+from models.customers.btyd_pareto import ParetoNbd
+from models.customers.gamma_gamma import GammaGamma
 
 TRUE: dict[str, dict[str, float]] = {
     "bg_nbd": {"r": 0.6, "alpha": 5.0, "a": 0.8, "b": 2.5},

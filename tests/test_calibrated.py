@@ -11,7 +11,7 @@ from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
-from models.calibrated import LiftCurve, Window, rank_shares, usual_shares
+from models.pairs.calibrated import LiftCurve, Window, rank_shares, usual_shares
 
 USUAL = np.array([0.01, 0.03, 0.1, 0.002])
 

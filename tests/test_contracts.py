@@ -14,9 +14,9 @@ from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.affinity import AFFINITIES, Affinity, AffinityConfig
-from models.customer_features import STEADY_FEATURES, customer_columns
-from models.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COLUMNS, PairColumns
+from models.customers.customer_features import STEADY_FEATURES, customer_columns
+from models.pairs.affinity import AFFINITIES, Affinity, AffinityConfig
+from models.pairs.pair_features import AFFINITY_FEATURES, CROSS_FEATURES, CUSTOMER_COLUMNS, PairColumns
 
 AS_OF = date(2025, 9, 1)
 Tables = dict[str, pd.DataFrame]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.interest import Correction
+from models.pairs.interest import Correction
 from training.correction import Window, learnt_correction, learnt_level, learnt_shape
 
 RNG = np.random.default_rng(5)

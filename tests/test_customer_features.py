@@ -8,8 +8,8 @@ import pytest
 
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.btyd import fitted, said_by
-from models.customer_features import MODEL, STEADY_FEATURES, customer_columns
+from models.customers.btyd import fitted, said_by
+from models.customers.customer_features import MODEL, STEADY_FEATURES, customer_columns
 
 AS_OF = date(2025, 3, 1)
 NAMES = [feature.name for feature in STEADY_FEATURES]

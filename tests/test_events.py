@@ -15,8 +15,8 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
 from models.bundle import Bundle
-from models.likelihood import Likelihood, LikelihoodConfig
-from models.training_sets import main_sets
+from models.customers.likelihood import Likelihood, LikelihoodConfig
+from models.pairs.training_sets import main_sets
 from models.unknown import by_name
 
 AS_OF = date(2025, 6, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.importance import EXCLUSIVE, FREQUENT, GROUP_NAMES, LIMIT_OF, LOYAL, ONE_TIME, VIP, Importance, shares
+from models.customers.importance import EXCLUSIVE, FREQUENT, GROUP_NAMES, LIMIT_OF, LOYAL, ONE_TIME, VIP, Importance, shares
 
 
 def many(count: int = 1000, *, seed: int = 1) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.intervals import SHARE, USUAL_MONTH, USUAL_OWN, Spread
+from models.pairs.intervals import SHARE, USUAL_MONTH, USUAL_OWN, Spread
 
 RNG = np.random.default_rng(1)
 

@@ -16,11 +16,11 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
 from models.base import load_arrays, save_arrays
-from models.baselines import BASELINES
 from models.blend import BlendConfig
 from models.bundle import ORIGINS, Bundle
-from models.interest import pair_sample
-from models.training_sets import SetMixture, main_sets, training_sets
+from models.pairs.baselines import BASELINES
+from models.pairs.interest import pair_sample
+from models.pairs.training_sets import SetMixture, main_sets, training_sets
 from training.fits import Fits
 from training.train import recipe_of
 

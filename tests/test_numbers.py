@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from features.conditions import Evidence
 from features.errors import DataError
 from features.products import Catalogue
-from models.intervals import Spread
+from models.pairs.intervals import Spread
 from serving.audiences import Members, build, evidence_of, parse_audience
 from serving.audiences.numbers import Economy, Number, breakdown, numbers, parts, top_products
 from serving.published import open_as_of

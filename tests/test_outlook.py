@@ -9,8 +9,8 @@ import pytest
 
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.likelihood import LikelihoodConfig
-from models.outlook import AVERAGE, Learnt, Outlook, OutlookConfig, carried_on, teaching_dates
+from models.customers.likelihood import LikelihoodConfig
+from models.customers.outlook import AVERAGE, Learnt, Outlook, OutlookConfig, carried_on, teaching_dates
 
 START = date(2024, 1, 1)
 HORIZONS = (30, 60, 90, 180, 365)

@@ -7,8 +7,8 @@ import pytest
 from features.customers import CUSTOMER_FEATURES
 from features.events import EVENT_FEATURES
 from models.blend import Blend, BlendConfig
-from models.customer_features import STEADY_FEATURES
-from models.reasons import LEAST, REASONS, contributions, drivers, sentences
+from models.customers.customer_features import STEADY_FEATURES
+from models.customers.reasons import LEAST, REASONS, contributions, drivers, sentences
 
 NAMES = [feature.name for feature in CUSTOMER_FEATURES]
 

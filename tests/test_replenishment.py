@@ -9,7 +9,7 @@ from features.made_up import END, made_up_shop
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.replenishment import COLUMNS, replenishment
+from models.customers.replenishment import COLUMNS, replenishment
 
 AS_OF = date(2025, 7, 1)
 

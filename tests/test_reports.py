@@ -15,8 +15,8 @@ from features.config import Config
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.importance import GROUP_NAMES
-from models.outlook import Outlook, OutlookConfig
+from models.customers.importance import GROUP_NAMES
+from models.customers.outlook import Outlook, OutlookConfig
 from serving.customers import Customers
 from serving.reports.base import Base
 from serving.reports.customers import page

@@ -10,7 +10,7 @@ import pytest
 
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.rfm import GROUPS, SCORES, concentration, concentration_of, rfm_group
+from models.customers.rfm import GROUPS, SCORES, concentration, concentration_of, rfm_group
 
 TRIPLES = list(product(range(1, 6), range(1, 6), range(1, 6)))
 

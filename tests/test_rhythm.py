@@ -18,9 +18,9 @@ from features.imports import import_files
 from features.made_up import END, made_up_shop
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.gaps import OrderDays, ended_by
-from models.lifecycle import ACTIVE, JUST_ORDERED, LOST, SLIPPING_AWAY, STAGE_NAMES
-from models.rhythm import BASES, DEFAULT_DAYS, Rhythm, return_rates
+from models.customers.gaps import OrderDays, ended_by
+from models.customers.lifecycle import ACTIVE, JUST_ORDERED, LOST, SLIPPING_AWAY, STAGE_NAMES
+from models.customers.rhythm import BASES, DEFAULT_DAYS, Rhythm, return_rates
 
 AS_OF = date(2025, 7, 1)
 COLUMNS = "rhythm_days next_order_date next_order_low next_order_high lifecycle slipping_from lost_from basis".split()

@@ -25,9 +25,9 @@ from features.imports import import_files
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.intervals import Spread
-from models.replenishment import COLUMNS, replenishment
-from models.training_sets import main_products
+from models.customers.replenishment import COLUMNS, replenishment
+from models.pairs.intervals import Spread
+from models.pairs.training_sets import main_products
 from serving.customers import LIVED, PLAIN, PREDICTED, WHY
 from serving.published import check_interest, load_bundle
 from serving.ranks import BestSets, quintiles

@@ -9,7 +9,7 @@ import pytest
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.affinity import Affinity, AffinityConfig
+from models.pairs.affinity import Affinity, AffinityConfig
 
 START, AS_OF = date(2025, 1, 1), date(2025, 12, 1)
 EVERYTHING = ("Bicycles", "Helmets", "Tents", "Stoves")

@@ -24,12 +24,12 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from features.tables import TABLES
 from models import metrics
-from models.affinity import AffinityConfig
 from models.blend import BlendConfig
 from models.bundle import Bundle
-from models.interest import InterestConfig
-from models.likelihood import LikelihoodConfig
-from models.training_sets import SetMixture
+from models.customers.likelihood import LikelihoodConfig
+from models.pairs.affinity import AffinityConfig
+from models.pairs.interest import InterestConfig
+from models.pairs.training_sets import SetMixture
 from training.fits import Fits, Recipe
 from training.tracking import Run, Version, log_evaluation, log_training, mirror_champion, tracked
 from training.tracking.answers import KEPT, Answers, store_snapshot

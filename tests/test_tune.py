@@ -19,10 +19,10 @@ from features.errors import DataError
 from features.products import Catalogue
 from features.shop import Shop
 from models import metrics
-from models.affinity import AffinityConfig
 from models.blend import BlendConfig
-from models.interest import Interest, InterestConfig
-from models.training_sets import SetMixture
+from models.pairs.affinity import AffinityConfig
+from models.pairs.interest import Interest, InterestConfig
+from models.pairs.training_sets import SetMixture
 from training.choice import Measured, Trial, Tuning, chosen
 from training.evaluation.ground import Ground, quick_sets
 from training.fits import Fits, Recipe

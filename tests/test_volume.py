@@ -11,7 +11,7 @@ from features.made_up import END, made_up_shop
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
-from models.volume import PARTS, Volume, VolumeConfig, expected_products, usual_volume
+from models.customers.volume import PARTS, Volume, VolumeConfig, expected_products, usual_volume
 
 AS_OF = date(2025, 3, 1)
 CONFIG = VolumeConfig(threads=1)

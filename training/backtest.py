@@ -15,11 +15,11 @@ from features.snapshot import Snapshot
 from models import metrics
 from models.base import Floats
 from models.bundle import Bundle
-from models.calibrated import LiftCurve
-from models.interest import Interest, had
-from models.intervals import Spread
-from models.ruled import Ruled
-from models.volume import PARTS, usual_volume
+from models.customers.volume import PARTS, usual_volume
+from models.pairs.calibrated import LiftCurve
+from models.pairs.interest import Interest, had
+from models.pairs.intervals import Spread
+from models.pairs.ruled import Ruled
 from training.contest import Result, answering_rule
 from training.correction import Window, learnt_correction
 from training.evaluation.compared import OURS, Compared, Plan, tables_of

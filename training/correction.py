@@ -10,7 +10,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from models.base import Floats
-from models.interest import Correction
+from models.pairs.interest import Correction
 
 LEVEL_PRIOR, SHAPE_PRIOR = 2.0, 1.0
 """Windows without any correction that the learnt ones are averaged with: one month says little about the next, and less about its level."""

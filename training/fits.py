@@ -11,11 +11,11 @@ from features.errors import DataError
 from features.products import Catalogue
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.affinity import Affinity
 from models.bundle import Bundle
-from models.interest import Interest, InterestConfig, PairSample, pair_sample
-from models.likelihood import LikelihoodConfig
-from models.outlook import Learnt, Outlook, OutlookConfig
+from models.customers.likelihood import LikelihoodConfig
+from models.customers.outlook import Learnt, Outlook, OutlookConfig
+from models.pairs.affinity import Affinity
+from models.pairs.interest import Interest, InterestConfig, PairSample, pair_sample
 
 V = TypeVar("V")
 Say = Callable[[str], None]

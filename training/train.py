@@ -14,10 +14,10 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from models.blend import BlendConfig
 from models.bundle import Bundle
-from models.interest import InterestConfig
-from models.likelihood import LikelihoodConfig
-from models.outlook import Outlook, OutlookConfig
-from models.ruled import RuleAlone, Ruled
+from models.customers.likelihood import LikelihoodConfig
+from models.customers.outlook import Outlook, OutlookConfig
+from models.pairs.interest import InterestConfig
+from models.pairs.ruled import RuleAlone, Ruled
 from training.backtest import Backtest, backtest, backtest_dates
 from training.contest import USUAL_RULE
 from training.fits import Fits, Recipe, Say

@@ -19,10 +19,10 @@ from features.files import locked
 from features.products import Catalogue
 from features.shop import Shop
 from models import metrics
-from models.affinity import Affinity
 from models.base import Floats
-from models.interest import BLOCK, Interest, InterestConfig, PairSample
-from models.pair_features import PairColumns
+from models.pairs.affinity import Affinity
+from models.pairs.interest import BLOCK, Interest, InterestConfig, PairSample
+from models.pairs.pair_features import PairColumns
 from models.resampling import Draws, ap_draws, drawn_customers, interval
 from training.backtest import backtest_dates
 from training.choice import Measured, Trial, Tuning, chosen

@@ -146,7 +146,7 @@ def replenishment(
     from features.errors import DataError
     from features.shop import Shop
     from features.snapshot import Snapshot
-    from models.replenishment import due_first, replenishment
+    from models.customers.replenishment import due_first, replenishment
     from serving.exports import check_ending, text_of, write_table
     from serving.published import enough_room
     from whobuys.asking import Asked

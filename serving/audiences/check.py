@@ -18,7 +18,7 @@ from features.products import Catalogue
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import ORIGINS, Bundle
-from models.intervals import SHARE
+from models.pairs.intervals import SHARE
 from serving.audiences.definitions import Audience
 from serving.audiences.members import build, evidence_of
 from serving.who import best_first

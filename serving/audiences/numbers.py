@@ -12,8 +12,8 @@ from features.conditions.people import ADDRESSES, attribute_of
 from features.conditions.purchases import chosen_products
 from features.products import ProductSet
 from features.shop import MONEY
-from models.intervals import Spread
 from models.metrics import CAUGHT
+from models.pairs.intervals import Spread
 from serving.audiences.definitions import Audience
 from serving.audiences.members import Members
 from serving.audiences.predicted import base_rate

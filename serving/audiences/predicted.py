@@ -10,9 +10,9 @@ from features.conditions.values import OneOrMore, Span, TimeSpan, Top
 from features.dates import day_number
 from features.errors import DataError, did_you_mean
 from features.products import ProductSet
-from models.importance import GROUP_NAMES as IMPORTANCES
-from models.lifecycle import STAGE_NAMES
-from models.rfm import GROUPS as RFM_GROUPS
+from models.customers.importance import GROUP_NAMES as IMPORTANCES
+from models.customers.lifecycle import STAGE_NAMES
+from models.customers.rfm import GROUPS as RFM_GROUPS
 from serving.customers import SIGNED_UP, horizons_of
 
 LIKELIHOODS: dict[str, int] = {"low": 1, "medium": 2, "high": 4, "very high": 8}

@@ -16,7 +16,7 @@ from features.files import read_current
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.importance import Importance, shares, worth
+from models.customers.importance import Importance, shares, worth
 from serving.customers import YEAR, Customers, horizons_of
 from serving.published import BUNDLES, load_bundle, open_as_of
 from serving.reports.blocks import money

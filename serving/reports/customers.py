@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from models.importance import ONE_TIME, VIP
+from models.customers.importance import ONE_TIME, VIP
 from serving.reports import habits, lives, worth
 from serving.reports.base import Base
 from serving.reports.blocks import Row, Section, Table, Terms, count, day, listed, percent

@@ -7,8 +7,8 @@ import pandas as pd
 
 from features.expressions import before
 from features.snapshot import Snapshot
-from models.lifecycle import ACTIVE, JUST_ORDERED, LOST, SLIPPING_AWAY, STAGE_NAMES, STAGES
-from models.rhythm import Rhythm, return_rates
+from models.customers.lifecycle import ACTIVE, JUST_ORDERED, LOST, SLIPPING_AWAY, STAGE_NAMES, STAGES
+from models.customers.rhythm import Rhythm, return_rates
 from serving.reports.base import Base
 from serving.reports.blocks import Bars, Cell, Row, Section, Table, count, day, listed, percent, shaded
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.customer_features import customer_columns
-from models.importance import GROUP_NAMES, GROUPS, ONE_TIME, VIP
-from models.lifecycle import SLIPPING_AWAY
-from models.reasons import contributions, drivers
-from models.rfm import GROUPS as RFM_GROUPS
-from models.rfm import concentration_of
+from models.customers.customer_features import customer_columns
+from models.customers.importance import GROUP_NAMES, GROUPS, ONE_TIME, VIP
+from models.customers.lifecycle import SLIPPING_AWAY
+from models.customers.reasons import contributions, drivers
+from models.customers.rfm import GROUPS as RFM_GROUPS
+from models.customers.rfm import concentration_of
 from serving.reports.base import Base
 from serving.reports.blocks import Bars, Cell, Curves, Row, Section, Table, count, listed, money, percent, shaded, times
 

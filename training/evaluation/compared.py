@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from models import metrics
 from models.base import Floats
 from models.bundle import Bundle
-from models.calibrated import LiftCurve
-from models.intervals import SHARE, Spread
+from models.pairs.calibrated import LiftCurve
+from models.pairs.intervals import SHARE, Spread
 from training.evaluation.ground import POPULATIONS, Choose, Ground, quick_sets
 
 OURS = "whobuys"

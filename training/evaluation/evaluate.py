@@ -12,8 +12,8 @@ from features.dates import day_number
 from features.errors import DataError
 from features.products import ProductSet
 from features.shop import Shop
-from models.baselines import BASELINES
 from models.bundle import ORIGINS, Bundle
+from models.pairs.baselines import BASELINES
 from training.backtest import backtest, backtest_dates, measures_of
 from training.evaluation.compared import Plan
 from training.evaluation.ground import varied_sets

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.baselines import BASELINES
 from models.metrics import MEASURES
+from models.pairs.baselines import BASELINES
 from models.resampling import ap_draws, drawn_customers, interval
 from training.evaluation.compared import OURS, Compared
 from training.evaluation.ground import FEW, NEW_DAYS, POPULATIONS

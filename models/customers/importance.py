@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.expressions import Feature
-from models.gaps import Values
+from models.customers.gaps import Values
 
 ONE_TIME, VIP, EXCLUSIVE, FREQUENT, LOYAL = "one-time", "VIP", "exclusive", "frequent", "loyal"
 TOP = {"worth": 0.9, "order_value": 0.9, "orders": 0.75}

@@ -10,9 +10,9 @@ import pandas as pd
 
 from features.expressions import before
 from features.snapshot import Snapshot
-from models.btyd_cells import Cells, Numbers
-from models.btyd_geometric import BgNbd, MbgNbd
-from models.btyd_pareto import ParetoNbd
+from models.customers.btyd_cells import Cells, Numbers
+from models.customers.btyd_geometric import BgNbd, MbgNbd
+from models.customers.btyd_pareto import ParetoNbd
 
 Days = TypeVar("Days", int, float)
 

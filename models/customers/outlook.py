@@ -1,8 +1,8 @@
 """What is known of customers becomes their outlook: likelihood, orders and revenue over several horizons, the value of an order and of a lifetime.
 
 Horizons for which enough of the past has closed are learnt like the main one, longer ones from shorter ones of the same proportion
-(``models.any_horizon``). What could not be learnt at all is carried on by how much more a buy-till-you-die model expects of each customer; a shop too
-young or too small to learn from has that model alone.
+(``models.customers.any_horizon``). What could not be learnt at all is carried on by how much more a buy-till-you-die model expects of each customer;
+a shop too young or too small to learn from has that model alone.
 """
 
 import json
@@ -20,12 +20,12 @@ from features.dates import day_number
 from features.errors import DataError
 from features.shop import MONEY, Shop
 from features.snapshot import Snapshot
-from models.any_horizon import AnyHorizon
-from models.btyd import BTYD, BuyTillYouDie, fitted, held_out, said_for
-from models.btyd_cells import Numbers
-from models.gamma_gamma import GammaGamma
-from models.likelihood import Likelihood, LikelihoodConfig
-from models.volume import PARTS, Volume, VolumeConfig
+from models.customers.any_horizon import AnyHorizon
+from models.customers.btyd import BTYD, BuyTillYouDie, fitted, held_out, said_for
+from models.customers.btyd_cells import Numbers
+from models.customers.gamma_gamma import GammaGamma
+from models.customers.likelihood import Likelihood, LikelihoodConfig
+from models.customers.volume import PARTS, Volume, VolumeConfig
 
 YEAR = 365.25
 LEAST_HISTORY, LEAST_SHARE = 30, 0.5

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal
 from scipy.special import gammaln
 
-from models.btyd_cells import WEEK, Cells, Numbers, most_likely
+from models.customers.btyd_cells import WEEK, Cells, Numbers, most_likely
 
 NODES = 60
 """Points at which a mean over the chance of leaving is taken: more change nothing in the eighth digit, up to hundreds of orders."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
-from models.btyd_cells import Numbers, most_likely
+from models.customers.btyd_cells import Numbers, most_likely
 
 CLIPPED = (0.001, 0.999)
 """Means beyond these quantiles of all customers count as the quantile while fitting: one wholesale order does not decide what others are worth."""

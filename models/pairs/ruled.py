@@ -17,9 +17,9 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from features.products import Catalogue, ProductSet, membership
 from features.snapshot import Pairs, Snapshot
 from models.base import Floats
-from models.baselines import BASELINES
-from models.calibrated import LiftCurve, usual_shares
-from models.intervals import Spread
+from models.pairs.baselines import BASELINES
+from models.pairs.calibrated import LiftCurve, usual_shares
+from models.pairs.intervals import Spread
 
 NEAREST = 10
 """Products that stand in for a set without sales."""

@@ -7,7 +7,7 @@ a category, a brand, a product or any list of ids, also one that did not exist w
 * ease: a linear autoencoder over products (Steck 2019), its largest weights kept.
 * taste: the same autoencoder over attributes (words, categories, brands), which also reaches products without sales.
 * content: TF-IDF likeness of the attributes bought and those of the set.
-* next: what is bought next by customers who bought such things so lately (``models/succession.py``).
+* next: what is bought next by customers who bought such things so lately (``models/pairs/succession.py``).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from features.products import Catalogue
 from features.snapshot import Snapshot
 from models.base import Arrays, Floats, log2p, sparse_arrays, sparse_of
-from models.succession import Succession, SuccessionConfig
+from models.pairs.succession import Succession, SuccessionConfig
 
 Places = NDArray[np.intp]
 

@@ -20,13 +20,13 @@ from sklearn.linear_model import LogisticRegression
 from features.errors import DataError
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
-from models.affinity import Affinity, AffinityConfig
 from models.base import Floats, load_arrays, save_arrays
 from models.blend import Blend, BlendConfig
-from models.intervals import Spread
-from models.pair_features import PairColumns
-from models.ruled import RuleAlone, Ruled
-from models.training_sets import SetMixture, training_sets
+from models.pairs.affinity import Affinity, AffinityConfig
+from models.pairs.intervals import Spread
+from models.pairs.pair_features import PairColumns
+from models.pairs.ruled import RuleAlone, Ruled
+from models.pairs.training_sets import SetMixture, training_sets
 
 LINE_ROWS = 200_000
 """Pairs that the two numbers of the level are fitted on."""

@@ -14,7 +14,7 @@ from features.errors import DataError
 from features.snapshot import Snapshot
 from models.base import Floats
 from models.blend import Blend, BlendConfig
-from models.customer_features import customer_columns
+from models.customers.customer_features import customer_columns
 from models.trees import CUSTOMER_TREES
 
 CUSTOMERS = BlendConfig(**asdict(CUSTOMER_TREES), logistic_strength=1e-2)

@@ -20,9 +20,9 @@ from scipy.special import expit, logit
 from features.errors import DataError
 from features.snapshot import Snapshot
 from models.blend import Blend
-from models.btyd import BTYD, BuyTillYouDie, fitted, order_days_after, said_by
-from models.btyd_cells import WEEK, Numbers
-from models.likelihood import CUSTOMERS
+from models.customers.btyd import BTYD, BuyTillYouDie, fitted, order_days_after, said_by
+from models.customers.btyd_cells import WEEK, Numbers
+from models.customers.likelihood import CUSTOMERS
 from models.tree_tables import raw_scores
 from models.trees import CUSTOMER_TREES, boosted
 

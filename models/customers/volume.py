@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from features.snapshot import Snapshot
 from models.base import Floats
-from models.customer_features import customer_columns
+from models.customers.customer_features import customer_columns
 from models.tree_tables import raw_scores
 from models.trees import CUSTOMER_TREES, TreesConfig, boosted
 from models.unknown import by_name, sometimes_unknown

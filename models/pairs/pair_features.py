@@ -11,8 +11,8 @@ from features.events import EVENT_NAMES, SET_EVENT_NAMES
 from features.expressions import Feature
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from features.snapshot import Pairs
-from models.affinity import AFFINITIES, Leanings
 from models.base import Floats
+from models.pairs.affinity import AFFINITIES, Leanings
 
 CUSTOMER_COLUMNS = (
     "frequency",

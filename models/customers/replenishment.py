@@ -11,9 +11,9 @@ from features.expressions import before
 from features.pairs import members
 from features.products import Catalogue, ProductSet, membership
 from features.snapshot import Snapshot
-from models.gaps import OrderDays, Values
-from models.lifecycle import Limits
-from models.rhythm import Rhythm, class_of, date_of
+from models.customers.gaps import OrderDays, Values
+from models.customers.lifecycle import Limits
+from models.customers.rhythm import Rhythm, class_of, date_of
 
 FEWEST_DAYS = 3
 """Order days from a set that make a rhythm: two gaps."""
@@ -28,11 +28,11 @@ def replenishment(snapshot: Snapshot, sets: Sequence[ProductSet] | None = None) 
     """Who buys regularly from what, and when the next purchase is due: ``COLUMNS``, sorted by customer and set.
 
     A row per customer and product set with at least ``FEWEST_DAYS`` order days from the set before the snapshot's date whose gaps (the last ten)
-    vary by at most ``MOST_VARIATION``; who is lost to the set by the limits of ``models.lifecycle`` has no row.
+    vary by at most ``MOST_VARIATION``; who is lost to the set by the limits of ``models.customers.lifecycle`` has no row.
 
     ``rhythm_days``, ``due`` and the interval ``low`` to ``high`` (8 of 10 cases, never before ``as_of``) come about as for orders in
-    ``models.rhythm``; like a pair are all other pairs, above all those of the same set. ``sets`` are by default the categories of the products, as
-    deep as they go. Without sets or regular pairs the table is empty.
+    ``models.customers.rhythm``; like a pair are all other pairs, above all those of the same set. ``sets`` are by default the categories of the
+    products, as deep as they go. Without sets or regular pairs the table is empty.
     """
     asked = _categories(snapshot) if sets is None else tuple(sets)
     if not asked:

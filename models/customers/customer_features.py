@@ -8,7 +8,7 @@ import pandas as pd
 from features.expressions import Feature
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.btyd import BuyTillYouDie, fitted, said_by
+from models.customers.btyd import BuyTillYouDie, fitted, said_by
 
 MODEL = "mbg_nbd"
 """Unlike by BG/NBD, who ordered once may have left; and unlike Pareto/NBD it is fitted within a second."""

@@ -1,4 +1,4 @@
-"""Order days become every customer's rhythm, the date of the next order with an interval, and the stage of life (``models.lifecycle``).
+"""Order days become every customer's rhythm, the date of the next order with an interval, and the stage of life (``models.customers.lifecycle``).
 
 **Rhythm**: the days between two order days that are usual for the customer. It is made in three steps, all of it on logarithms of days:
 
@@ -29,8 +29,8 @@ from scipy.stats import norm
 from features.errors import DataError
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.gaps import Counts, OrderDays, Values, times_of_return
-from models.lifecycle import STAGE_NAMES, Limits
+from models.customers.gaps import Counts, OrderDays, Values, times_of_return
+from models.customers.lifecycle import STAGE_NAMES, Limits
 
 DEFAULT_DAYS = 90.0
 """The rhythm where no customer ever ordered twice; a shop with few gaps is drawn toward it as if by ``PRIOR_SHOP`` of them."""

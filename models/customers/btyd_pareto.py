@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from scipy.special import exprel, gammaln, logsumexp
 
-from models.btyd_cells import WEEK, Cells, Numbers, most_likely
+from models.customers.btyd_cells import WEEK, Cells, Numbers, most_likely
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
 ROWS = 10_000

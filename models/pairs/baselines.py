@@ -19,7 +19,7 @@ from features.expressions import UNIT, decayed
 from features.pairs import HISTORY_FEATURES, members, set_visits
 from features.snapshot import Pairs, Snapshot
 from models.base import Floats
-from models.volume import VolumeConfig, expected_products
+from models.customers.volume import VolumeConfig, expected_products
 
 Rule = Callable[[Snapshot, Pairs], Floats]
 SEED = 1

@@ -45,7 +45,6 @@ def customer_facts(shop: Shop, day: int, *, horizon: int) -> Table:
     orders = before(shop.orders, day)
     of_orders = orders.group_by("customer").agg(
         frequency=orders.count(),
-        order_days=orders.day.nunique(),
         last=orders.ago.min(),
         first=orders.ago.max(),
         all_spent=orders.revenue.sum(),
@@ -64,7 +63,7 @@ def customer_facts(shop: Shop, day: int, *, horizon: int) -> Table:
     return joined.order_by("customer").select(
         "customer",
         "frequency",
-        "order_days",
+        order_days=joined.order_days,
         recency=joined.last,
         age=joined.first,
         active_days=joined.first - joined.last,
@@ -95,7 +94,7 @@ def _last_year(orders: Table, horizon: int) -> NumericValue:
 def _rhythm(orders: Table) -> Table:
     days = orders.select("customer", "ago").distinct()
     gaps = days.mutate(gap=days.ago - days.ago.lead().over(group_by=days.customer, order_by=days.ago.desc()))
-    return gaps.group_by("customer").agg(rhythm=gaps.gap.median())
+    return gaps.group_by("customer").agg(order_days=gaps.count(), rhythm=gaps.gap.median())
 
 
 def _returned(shop: Shop, day: int) -> Table:

@@ -56,8 +56,7 @@ def event_facts(shop: Shop, day: int, *, known: int) -> Table:
     """
     orders, did = before(shop.orders, day), before(shop.events, day)
     customers = orders.group_by("customer").agg(recency=orders.ago.min())
-    days = did.group_by("customer", "ago").agg(**{kind: did.event.isin(names).any() for kind, names in KINDS.items()})
-    joined = days.join(customers, "customer")
+    joined = kinds_by_day(did).join(customers, "customer")
     found = joined.group_by("customer").agg(
         **{f"{kind}_{width}": _days(joined[kind] & (joined.ago <= width)) for kind, widths in WINDOWS.items() for width in widths},
         visit_recency=joined.ago.min(where=joined.visits),
@@ -82,6 +81,14 @@ def set_event_facts(shop: Shop, members: Table, day: int, *, known: int) -> Tabl
     )
     counts = {} if known >= SET_WINDOW else dict.fromkeys(SET_EVENT_NAMES[:2], ibis.null("int64"))
     return found.mutate(**counts)[["set", "customer", *SET_EVENT_NAMES]].order_by("set", "customer")
+
+
+def kinds_by_day(did: Table) -> Table:
+    """A row per customer and day on which something happened: ``customer``, ``ago``, and for each of ``KINDS`` whether it was among it."""
+    bits = {kind: 1 << place for place, kind in enumerate(KINDS)}
+    bit = ibis.cases(*((did.event.isin(names), bits[kind]) for kind, names in KINDS.items()), else_=0).cast("int8")
+    days = did.select("customer", "ago", bit=bit).group_by("customer", "ago").agg(bits=lambda each: each.bit.bit_or())
+    return days.select("customer", "ago", **{kind: (days.bits & place) > 0 for kind, place in bits.items()})
 
 
 def _days(happened: Column) -> Column:

@@ -120,7 +120,10 @@ class Shop:
 
     @cached_property
     def orders(self) -> Table:
-        """Purchase orders: customer, order (codes), day, revenue and discount (in 1/MONEY), lines (different products).
+        """Purchase orders: customer, order (codes), day, revenue and discount (in 1/MONEY), lines (different products, 1 where they are unknown).
+
+        And of its lines, null without any: how many there are (products), what they cost (amount), how many of them cost less than their list price
+        (cut_lines), and what those cost (cut_amount).
 
         An order counts when it is completed and has a purchase line, or has no lines at all and revenue above 0. In a shop without any lines one
         of revenue 0 counts, too: somebody ordered, and paid with a voucher or got it refunded; what nobody bought shows in lines only.
@@ -129,9 +132,12 @@ class Shop:
         Orders of unknown customers are left out.
         """
         lines, orders = self.lines, self._coded_orders
+        less = ibis.coalesce(lines.list_amount > lines.amount, False).cast("int64")
         of_lines = lines.group_by("order").agg(
             amount=lines.amount.sum(),
             lines=lines.count().cast("int32"),
+            cut_lines=less.sum(),
+            cut_amount=(less * lines.amount).sum(),
             off=(lines.list_amount - lines.amount).sum(),
         )
         has_lines = self.tables["order_lines"].select("order_id").distinct().mutate(has_lines=True)
@@ -152,6 +158,10 @@ class Shop:
                 revenue=revenue,
                 discount=discount,
                 lines=ibis.coalesce(joined.lines, 1),
+                products=joined.lines,
+                amount=joined.amount,
+                cut_lines=joined.cut_lines,
+                cut_amount=joined.cut_amount,
             ),
         )
 
@@ -214,6 +224,11 @@ class Shop:
         return self._coded_orders.select("order_id", "order")
 
     @cached_property
+    def order_marks(self) -> Table:
+        """What orders tell of themselves: order (code), channel, is_gift."""
+        return self._coded_orders.select("order", "channel", "is_gift")
+
+    @cached_property
     def _coded_orders(self) -> Table:
         orders = self.tables["orders"]
         coded = orders.left_join(self.customer_codes, "customer_id")
@@ -225,6 +240,8 @@ class Shop:
                 "status",
                 "revenue",
                 "discount",
+                "channel",
+                "is_gift",
                 order=ibis.row_number().over(order_by=coded.order_id).cast("int32"),
                 day=coded.ordered_at.date().epoch_days().cast("int32"),
             ),

@@ -142,10 +142,11 @@ class Snapshot:
             raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
         if not self.shop.has_events:
             return facts
-        return facts.join(_frame(event_facts(self.shop, self.day, known=self._known_days)))
+        return facts.join(_frame(event_facts(self.shop, self.day, known=self.event_days)))
 
     @cached_property
-    def _known_days(self) -> int:
+    def event_days(self) -> int:
+        """How many days of events are known before ``as_of`` (``features.events.known_days``)."""
         return known_days(self.shop, self.day)
 
     @cached_property
@@ -184,8 +185,8 @@ class Snapshot:
         return Pairs(self, tuple(sets), matrix, keys, values, of_sets, self._seen(listed) if self.shop.has_events else None)
 
     def _seen(self, members: Table) -> PairFacts:
-        keys, values = self._keyed(set_event_facts(self.shop, members, self.day, known=self._known_days), SET_EVENT_NAMES)
-        none = 0.0 if self._known_days >= SET_WINDOW else np.nan
+        keys, values = self._keyed(set_event_facts(self.shop, members, self.day, known=self.event_days), SET_EVENT_NAMES)
+        none = 0.0 if self.event_days >= SET_WINDOW else np.nan
         return PairFacts(keys, values, {name: np.nan if name.endswith("_recency") else none for name in SET_EVENT_NAMES})
 
     def _keyed(self, facts: Table, names: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from features.behaviour import BEHAVIOUR, behaviour, sign_up_likelihood
@@ -136,6 +137,7 @@ def _with_sign_ups(table: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
         return table
     rows = found[[name for name in found if name in table]].assign(basis="sign-ups", lifecycle=SIGNED_UP, frequency=0)
     rows["reasons"] = "signed up, no order yet"
-    joined = pd.concat([table, rows.reindex(columns=table.columns)])
-    known = {str(name): kind for name, kind in table.dtypes.items() if kind.kind == "M" or joined[name].notna().all()}
-    return joined.astype(known).rename_axis("customer_id")
+    rows = rows.reindex(columns=table.columns)
+    whole = {str(name) for name, kind in table.dtypes.items() if isinstance(kind, np.dtype) and kind.kind in "iub"}
+    kept = {str(name): kind for name, kind in table.dtypes.items() if str(name) not in whole or rows[name].notna().all()}
+    return pd.concat([table, rows.astype(kept)]).rename_axis("customer_id")

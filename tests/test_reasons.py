@@ -7,6 +7,7 @@ import pytest
 from features.customers import CUSTOMER_FEATURES
 from features.events import EVENT_FEATURES
 from models.blend import Blend, BlendConfig
+from models.customers import reasons
 from models.customers.customer_features import STEADY_FEATURES
 from models.customers.reasons import LEAST, REASONS, contributions, drivers, sentences
 
@@ -50,6 +51,14 @@ def test_what_decides_is_the_strongest_reason(learnt: tuple[Blend, pd.DataFrame]
 def test_every_column_has_its_reason(feature: object) -> None:
     name = str(getattr(feature, "name", ""))
     assert any(name.startswith(reason.begins) for reason in REASONS.values())
+
+
+def test_sentences_do_not_depend_on_who_is_told_together(learnt: tuple[Blend, pd.DataFrame], monkeypatch: pytest.MonkeyPatch) -> None:
+    blend, columns = learnt
+    moves = contributions(blend, columns)
+    together = sentences(moves, columns)
+    monkeypatch.setattr(reasons, "ROWS", 333)
+    pd.testing.assert_series_equal(sentences(moves, columns), together)
 
 
 WORDS = [

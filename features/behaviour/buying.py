@@ -79,31 +79,18 @@ def _discounted(shop: Shop, day: int) -> Table:
 
     A discount on the whole order counts for all of its lines, unless it is told by the lines' own prices.
     """
-    orders, found = before(shop.orders, day), _of_lines(shop, day)
-    joined = orders.left_join(found, "order")
-    own = ibis.coalesce(joined.own_cuts, 0)
-    whole = (own == 0) & (joined.discount > 0)
-    cut_lines = whole.ifelse(joined.lines, own)
-    by_value = (ibis.coalesce(joined.cut_amount, 0) / joined.amount.nullif(0) * UNIT).round().cast("int64")
-    by_count = (cut_lines / joined.lines * UNIT).round().cast("int64")
-    return joined.select(
+    orders = before(shop.orders, day)
+    own = ibis.coalesce(orders.cut_lines, 0)
+    whole = (own == 0) & (orders.discount > 0)
+    cut_lines = whole.ifelse(orders.lines, own)
+    by_value = (ibis.coalesce(orders.cut_amount, 0) / orders.amount.nullif(0) * UNIT).round().cast("int64")
+    by_count = (cut_lines / orders.lines * UNIT).round().cast("int64")
+    return orders.select(
         "customer",
         "lines",
-        week=(joined.day + 3) // 7,
+        week=(orders.day + 3) // 7,
         cut_lines=cut_lines,
         cut=whole.ifelse(UNIT, ibis.coalesce(by_value, by_count)),
-    )
-
-
-def _of_lines(shop: Shop, day: int) -> Table:
-    """Every order with lines: ``products``, ``amount``, how many lines cost less than their list price (``own_cuts``), and their ``cut_amount``."""
-    lines = before(shop.lines, day)
-    less = ibis.coalesce(lines.list_amount > lines.amount, False)
-    return lines.group_by("order").agg(
-        products=lines.count(),
-        amount=lines.amount.sum(),
-        own_cuts=less.cast("int64").sum(),
-        cut_amount=(less.cast("int64") * lines.amount).sum(),
     )
 
 
@@ -136,13 +123,13 @@ def _off_category(shop: Shop, day: int) -> Table:
 def baskets(snapshot: Snapshot) -> Table:
     """One row per customer: ``basket_products``, ``basket_value`` and ``return_rate``."""
     shop, day = snapshot.shop, snapshot.day
-    joined = before(shop.orders, day).left_join(_of_lines(shop, day), "order")
-    value = ibis.greatest(ibis.coalesce(joined.amount, joined.revenue), 0)
-    refunded = (joined.revenue <= 0) & (value > 0)
-    own = joined.group_by("customer").agg(
-        orders=joined.count(),
-        listed=joined.products.count(),
-        products=joined.products.sum(),
+    orders = before(shop.orders, day)
+    value = ibis.greatest(ibis.coalesce(orders.amount, orders.revenue), 0)
+    refunded = (orders.revenue <= 0) & (value > 0)
+    own = orders.group_by("customer").agg(
+        orders=orders.count(),
+        listed=orders.products.count(),
+        products=orders.products.sum(),
         value=value.sum(),
         refunded=refunded.ifelse(value, 0).sum(),
     )

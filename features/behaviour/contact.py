@@ -3,7 +3,7 @@
 import ibis
 from ibis.expr.types import Column, Table
 
-from features.events import KINDS, known_days
+from features.events import kinds_by_day
 from features.expressions import Feature, before
 from features.snapshot import Snapshot
 
@@ -35,10 +35,9 @@ def contact_of(customers: Table, snapshot: Snapshot) -> Table:
 
     A stretch of days that began before the shop's events did is unknown; so is everything when they have stopped (``features.events.SILENT``).
     """
-    known = known_days(snapshot.shop, snapshot.day)
+    known = snapshot.event_days
     did = before(snapshot.shop.events, snapshot.day)
-    recent = did.filter(did.ago <= DAYS, ibis.literal(known > 0))
-    days = recent.group_by("customer", "ago").agg(**{kind: recent.event.isin(names).any() for kind, names in KINDS.items()})
+    days = kinds_by_day(did.filter(did.ago <= DAYS, ibis.literal(known > 0)).semi_join(customers, "customer"))
     found = days.group_by("customer").agg(
         **{f"{kind}_90": _days(days[kind]) for kind in ("visits", "carts", "opened", "clicked")},
         mails=_days(days.opened | days.clicked),

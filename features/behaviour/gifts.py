@@ -66,8 +66,9 @@ def gifts(snapshot: Snapshot) -> Table:
     each = _gifts(snapshot.shop, snapshot.day).join(calendar(snapshot, in_season=gift_seasons(snapshot)), "day")
     year = each.in_season.ifelse(each.day * 100 // 36525, ibis.null("int64"))
     gift = each.is_gift & each.is_known
-    rate = (gift.sum() / each.is_known.sum().nullif(0)).over(group_by=each.in_season)
-    marked = each.mutate(gift=gift, season_year=year, expected=ibis.coalesce((rate * UNIT).round().cast("int64"), 0) * each.is_known.cast("int64"))
+    rates = each.group_by("in_season").agg(rate=ibis.coalesce((gift.sum() / each.is_known.sum().nullif(0) * UNIT).round().cast("int64"), 0))
+    rated = each.mutate(gift=gift, season_year=year).join(rates, "in_season")
+    marked = rated.mutate(expected=rated.rate * rated.is_known.cast("int64"))
     counts = marked.group_by("customer").agg(
         orders=marked.count(),
         flags=marked.flag.cast("int64").sum(),
@@ -78,12 +79,12 @@ def gifts(snapshot: Snapshot) -> Table:
         known=marked.is_known.sum(),
         expected=marked.expected.sum(),
         in_season=marked.in_season.sum(),
-        season_years=marked.season_year.nunique(),
+        years_apart=marked.season_year.max() - marked.season_year.min(),
         first=marked.day.min(),
     )
     usual = counts.mutate(season_orders=counts.in_season.sum().over(), since=counts["first"].min().over())
     lift = (usual.known > 0).ifelse((usual.gifts + QUARTER) / (usual.expected / UNIT + QUARTER), ibis.null("float64"))
-    often = (usual.season_years >= 2) & (usual.in_season * 2 >= usual.orders)
+    often = ibis.coalesce(usual.years_apart > 0, False) & (usual.in_season * 2 >= usual.orders)
     seasonal = ((usual.season_orders > 0) & (usual.since <= snapshot.day - YEAR)).ifelse(often, ibis.null("boolean"))
     return usual.select(
         "customer",
@@ -101,13 +102,12 @@ def _gifts(shop: Shop, day: int) -> Table:
 
     Shops mark gifts and leave the others empty: where any order is marked, an empty mark is a no.
     """
-    orders, attributes = before(shop.orders, day), shop.tables["orders"]
-    marked = attributes.join(shop.order_codes, "order_id").select("order", "is_gift")
-    joined = orders.left_join(marked, "order").left_join(_delivered(shop), "order")
+    orders = before(shop.orders, day)
+    joined = orders.left_join(shop.order_marks, "order").left_join(_delivered(shop), "order")
     each = joined.select("customer", "order", "day", "is_gift", "renamed", "elsewhere")
-    marks, names = (ibis.coalesce(column.any().over(), False) for column in (each.is_gift, each.renamed.notnull()))
-    flag = marks.ifelse(ibis.coalesce(each.is_gift, False), ibis.null("boolean"))
-    sent = (marks | names).ifelse(each.renamed, each.elsewhere)
+    marks, names = each.agg(marks=each.is_gift.any(), names=each.renamed.notnull().any()).to_pandas().fillna(False).iloc[0]
+    flag = ibis.coalesce(each.is_gift, False) if marks else ibis.null("boolean")
+    sent = each.renamed if marks or names else each.elsewhere
     return each.select(
         "customer",
         "day",

@@ -44,9 +44,8 @@ def seasons(snapshot: Snapshot) -> Table:
 
 def channels(snapshot: Snapshot) -> Table:
     """One row per customer with an order of a known channel: ``channel`` and ``channel_share``."""
-    shop = snapshot.shop
-    told = shop.tables["orders"].join(shop.order_codes, "order_id").select("order", "channel")
-    orders = before(shop.orders, snapshot.day).join(told.filter(told.channel.notnull()), "order")
+    told = snapshot.shop.order_marks
+    orders = before(snapshot.shop.orders, snapshot.day).join(told.filter(told.channel.notnull()), "order")
     counts = orders.group_by("customer", "channel").agg(orders=orders.count(), ago=orders.ago.min())
     place = ibis.row_number().over(group_by=counts.customer, order_by=[counts.orders.desc(), counts.ago, counts.channel])
     ranked = counts.mutate(place=place, channel_share=counts.orders / counts.orders.sum().over(group_by=counts.customer))
@@ -57,13 +56,11 @@ def weekdays(snapshot: Snapshot) -> pd.DataFrame:
     """Of the customers whose weekday is clear: ``customer`` (code) and ``weekday``."""
     orders = before(snapshot.shop.orders, snapshot.day)
     days = orders.select("customer", "day").distinct()
-    counts = days.mutate(at=(days.day + 3) % 7).group_by("customer", "at").agg(days=lambda each: each.count())
-    totals = counts.mutate(all_days=counts.days.sum().over(group_by=counts.customer))
-    best = ibis.row_number().over(group_by=totals.customer, order_by=[totals.days.desc(), totals.at])
-    found = totals.mutate(place=best).filter(lambda each: each.place == 0).order_by("customer").to_pyarrow()
-    customer, at, own, all_days = (found[name].to_numpy() for name in ("customer", "at", "days", "all_days"))
-    week = totals.group_by("at").agg(days=totals.days.sum()).to_pyarrow()
-    share = np.zeros(7)
-    share[week["at"].to_numpy()] = week["days"].to_numpy() / week["days"].to_numpy().sum()
-    clear = bdtrc(own - 1.0, all_days.astype(np.int64), share[at]) * 7 < CHANCE
-    return pd.DataFrame({"customer": customer[clear], "weekday": np.asarray(WEEKDAYS, dtype=object)[at[clear]]})
+    at = (days.day + 3) % 7
+    found = days.group_by("customer").agg(**{name: (at == place).cast("int64").sum() for place, name in enumerate(WEEKDAYS)})
+    table = found.order_by("customer").to_pyarrow()
+    counts = np.column_stack([table[name].to_numpy() for name in WEEKDAYS])
+    customer, best = table["customer"].to_numpy(), counts.argmax(axis=1)
+    share, own, all_days = counts.sum(axis=0) / counts.sum(), counts.max(axis=1), counts.sum(axis=1)
+    clear = bdtrc(own - 1.0, all_days, share[best]) * 7 < CHANCE
+    return pd.DataFrame({"customer": customer[clear], "weekday": np.asarray(WEEKDAYS, dtype=object)[best[clear]]})

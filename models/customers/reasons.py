@@ -20,6 +20,7 @@ STRONGEST = 3
 LEAST = 0.05
 """A reason that moves the log-odds by less is none."""
 ROWS = 100_000
+"""Customers whose sentences are put together at once."""
 
 
 def _whole(values: pd.Series) -> Words:
@@ -135,15 +136,24 @@ def sentences(moves: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
 
     ``moves`` are ``contributions``, ``facts`` the snapshot's customers. Without any that counts: "as usual for the shop".
     """
+    blocks = [slice(first, first + ROWS) for first in range(0, len(moves), ROWS)]
+    found: pd.Series = pd.concat([_sentences(moves.iloc[rows], facts.iloc[rows]) for rows in blocks])
+    return found.rename("reasons")
+
+
+def _sentences(moves: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
     known = {str(name): REASONS[str(name)] for name in moves if REASONS[str(name)].needs in facts}
-    words = np.column_stack([reason.words(facts) for reason in known.values()])
     size = np.column_stack([np.where(facts[reason.needs].notna(), moves[name], 0) for name, reason in known.items()])
     order = np.argsort(-np.abs(size), axis=1, kind="stable")[:, :STRONGEST]
-    strongest, chosen = np.take_along_axis(size, order, axis=1), np.take_along_axis(words, order, axis=1)
+    strongest = np.take_along_axis(size, order, axis=1)
+    chosen = np.full(order.shape, "", dtype=object)
+    for place, reason in enumerate(known.values()):
+        rows, at = np.nonzero((order == place) & (np.abs(strongest) > LEAST))
+        chosen[rows, at] = reason.words(facts.iloc[rows])
     speaks_for, against = _joined(chosen, strongest > LEAST), _joined(chosen, strongest < -LEAST)
     both = (speaks_for != "") & (against != "")
     text = np.where(speaks_for != "", "for: " + speaks_for, "") + np.where(both, "; ", "") + np.where(against != "", "against: " + against, "")
-    return pd.Series(np.where(text == "", "as usual for the shop", text), index=moves.index, name="reasons", dtype="str")
+    return pd.Series(np.where(text == "", "as usual for the shop", text), index=moves.index, dtype="str")
 
 
 def plain_sentences(facts: pd.DataFrame) -> pd.Series:

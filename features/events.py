@@ -36,6 +36,7 @@ KINDS = {
 }
 """Which events count for what; what else a customer did counts as an event only."""
 WINDOWS = {"visits": (7, 30, 90), "carts": (7, 30), "opened": (90,), "clicked": (90,)}
+LONGEST = max(width for widths in WINDOWS.values() for width in widths)
 SET_WINDOW = 30
 SILENT = 7
 """When the last event is longer ago than so many days, the shop's events have stopped, and nothing is known of what customers do."""
@@ -56,15 +57,13 @@ def event_facts(shop: Shop, day: int, *, known: int) -> Table:
     """
     orders, did = before(shop.orders, day), before(shop.events, day)
     customers = orders.group_by("customer").agg(recency=orders.ago.min())
-    joined = kinds_by_day(did).join(customers, "customer")
-    found = joined.group_by("customer").agg(
-        **{f"{kind}_{width}": _days(joined[kind] & (joined.ago <= width)) for kind, widths in WINDOWS.items() for width in widths},
-        visit_recency=joined.ago.min(where=joined.visits),
-        cart_recency=joined.ago.min(where=joined.carts),
-        event_recency=joined.ago.min(),
-        carts_since=_days(joined.carts & (joined.ago < joined.recency)),
-        unsubscribed=joined.unsubscribed.any().cast("int64"),
+    lately, every = kinds_by_day(did.filter(did.ago <= LONGEST)), did.group_by("customer").agg(**_last(did))
+    counts = lately.group_by("customer").agg(
+        **{f"{kind}_{width}": _days(lately[kind] & (lately.ago <= width)) for kind, widths in WINDOWS.items() for width in widths}
     )
+    carts = did.filter(did.event.isin(KINDS["carts"])).join(customers, "customer")
+    left = carts.filter(carts.ago < carts.recency).group_by("customer").agg(carts_since=lambda each: each.ago.nunique())
+    found = every.left_join(counts, "customer").drop("customer_right").left_join(left, "customer").drop("customer_right")
     everybody = customers.left_join(found, "customer")
     return everybody.order_by("customer").select("customer", **{name: _known(everybody, name, known) for name in EVENT_NAMES})
 
@@ -81,6 +80,13 @@ def set_event_facts(shop: Shop, members: Table, day: int, *, known: int) -> Tabl
     )
     counts = {} if known >= SET_WINDOW else dict.fromkeys(SET_EVENT_NAMES[:2], ibis.null("int64"))
     return found.mutate(**counts)[["set", "customer", *SET_EVENT_NAMES]].order_by("set", "customer")
+
+
+def _last(did: Table) -> dict[str, Column]:
+    """How many days ago a customer last did something of each kind, and whether mails were ever unsubscribed from."""
+    ago = {f"{name}_recency": did.ago.min(where=did.event.isin(KINDS[kind])) for name, kind in (("visit", "visits"), ("cart", "carts"))}
+    unsubscribed = ibis.coalesce(did.event.isin(KINDS["unsubscribed"]).any(), False).cast("int64")
+    return {**ago, "event_recency": did.ago.min(), "unsubscribed": unsubscribed}
 
 
 def kinds_by_day(did: Table) -> Table:

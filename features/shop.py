@@ -140,8 +140,9 @@ class Shop:
             cut_amount=(less * lines.amount).sum(),
             off=(lines.list_amount - lines.amount).sum(),
         )
-        has_lines = self.tables["order_lines"].select("order_id").distinct().mutate(has_lines=True)
         known = orders.filter(orders.customer.notnull(), orders.status == COMPLETED)
+        others = self.tables["order_lines"].select("order_id").semi_join(known.anti_join(of_lines, "order"), "order_id")
+        has_lines = others.distinct().mutate(has_lines=True)
         joined = known.left_join(of_lines, "order").left_join(has_lines, "order_id")
         brought = joined.revenue > 0 if self.has_lines else joined.revenue >= 0
         counts = joined.lines.notnull() | (joined.has_lines.isnull() & brought)

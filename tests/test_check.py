@@ -91,6 +91,17 @@ def test_rules_have_as_many_customers(tested: Check) -> None:
     assert (plain["bought"] - plain["alone"] == ours - plain["ours_alone"]).all()  # those whom both have
 
 
+def test_rules_take_only_whom_the_other_conditions_allow(trained_shop: Path) -> None:
+    recent = {"bought": {"category": "Climbing", "within": "12 months"}}
+    asked = audience({"interested_in": {"category": "Climbing", "top": "50%"}}, **{"except": [recent]})
+    found = check(asked, Shop.open(trained_shop), bundle_folder(trained_shop), saved={})
+    bought = {str(row["rule"]): float(row["bought"]) for row in found.rules.to_dict("records")}
+    assert bought["bought it last"] <= bought[EVERYBODY] + 5  # the latest buyers are left out of it, too
+    everybody = check(audience({"orders": {"at_least": 1}}), Shop.open(trained_shop), bundle_folder(trained_shop), saved={})
+    rules = everybody.rules[everybody.rules["rule"] != EVERYBODY]
+    assert (rules["alone"] == 0).all() and (rules["ours_alone"] == 0).all()
+
+
 def test_what_fits_of_the_past_cannot_say_is_told(trained_shop: Path) -> None:
     asked = check(audience({"lifetime_value": {"at_least": 1}}), Shop.open(trained_shop), bundle_folder(trained_shop), saved={})
     assert any("it cannot be said; fits of past dates know the main horizon only" in each for each in verdict(asked))

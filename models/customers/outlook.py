@@ -7,6 +7,7 @@ a shop too young or too small to learn from has that model alone.
 
 import json
 from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -61,6 +62,12 @@ class Learnt:
         """Learn from snapshots whose horizon has passed; ``parts`` as in ``Volume.fit``. Raises DataError where nobody ordered again, or all did."""
         volume = VolumeConfig(seed=config.seed, half_life=config.half_life, threads=config.threads)
         return cls(Likelihood.fit(snapshots, config=config), Volume.fit(snapshots, config=volume, parts=parts))
+
+    def said(self, snapshot: Snapshot) -> tuple[Numbers, Numbers]:
+        """Likelihood and expected orders of every customer of a snapshot of this horizon."""
+        likelihood, volume = self.likelihood.predict(snapshot), self.volume.predict(snapshot)
+        horizon = snapshot.horizon
+        return likelihood[f"likelihood_{horizon}"].to_numpy(np.float64), volume[f"expected_orders_{horizon}"].to_numpy(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,10 +177,11 @@ class Outlook:
         if main is not None:
             likelihood[snapshot.horizon] = main[f"likelihood_{snapshot.horizon}"].to_numpy(np.float64)
             orders[snapshot.horizon] = main[f"expected_orders_{snapshot.horizon}"].to_numpy(np.float64)
-        for horizon, learnt in self.learnt.items():
-            ahead = snapshot.ahead(horizon)
-            likelihood[horizon] = learnt.likelihood.predict(ahead)[f"likelihood_{horizon}"].to_numpy(np.float64)
-            orders[horizon] = learnt.volume.predict(ahead)[f"expected_orders_{horizon}"].to_numpy(np.float64)
+        # the facts are asked for by one thread, and read by several
+        ahead = {horizon: snapshot.ahead(horizon) for horizon in self.learnt}
+        with ThreadPoolExecutor(self.config.likelihood.threads) as pool:
+            for horizon, found in zip(ahead, pool.map(lambda each: self.learnt[each].said(ahead[each]), ahead), strict=True):
+                likelihood[horizon], orders[horizon] = found
         for horizon, model in self.far.items():
             said = model.predict(snapshot.ahead(horizon))
             likelihood[horizon], orders[horizon] = said["p_order"].to_numpy(), said["expected_orders"].to_numpy()

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from features.conditions import Evidence
+from features.conditions import Evidence, hold
 from features.conditions.purchases import chosen_products
 from features.errors import DataError
 from features.products import Catalogue
@@ -34,8 +34,8 @@ Mask = NDArray[np.bool_]
 @dataclass(frozen=True, eq=False)
 class Check:
     """A back-test. ``origins``: a row per past date with origin, size, expected, low, high (80 % interval), bought, customers, buyers (among all
-    customers). ``rules``: a row per date and plain rule with as many customers: origin, rule, bought (of its customers), alone and ours_alone (buyers
-    that only the rule, and only the audience, has)."""
+    customers). ``rules``: a row per date and plain rule with as many customers, of those whom the audience's other conditions allow: origin, rule,
+    bought (of its customers), alone and ours_alone (buyers that only the rule, and only the audience, has)."""
 
     audience: Audience
     about: str
@@ -174,11 +174,19 @@ def _rules(audience: Audience, evidence: Evidence, chosen: Mask, came: Mask, *, 
     known = np.isin(evidence.codes, evidence.snapshot.codes)
     usual = came[known].mean() * size if known.any() else 0.0
     yield {"origin": origin.isoformat(), "rule": EVERYBODY, "bought": usual, "alone": usual, "ours_alone": float(came[chosen].sum())}
+    allowed = _allowed(audience, evidence)
     for rule, scores in _plain_scores(audience, evidence):
         picked = np.zeros(len(came), dtype=bool)
-        picked[best_first(scores, size)] = True
+        picked[best_first(np.where(allowed, scores, -np.inf), size)] = True
         found = {"bought": (came & picked).sum(), "alone": (came & picked & ~chosen).sum(), "ours_alone": (came & chosen & ~picked).sum()}
         yield {"origin": origin.isoformat(), "rule": rule, **{name: float(value) for name, value in found.items()}}
+
+
+def _allowed(audience: Audience, evidence: Evidence) -> Mask:
+    """Whom a rule may take: those who meet what the audience asks besides a probability, and none of ``except``; so only the ranking is compared."""
+    wanted = [clause for clause in audience.who if not clause.asks.is_probability]
+    answers = [*hold(wanted, evidence, place="who."), *(~each for each in hold(audience.but_not or (), evidence, place="except."))]
+    return np.asarray(np.logical_and.reduce([np.ones(len(evidence.codes), dtype=bool), *(answer.yes for answer in answers)]))
 
 
 def _plain_scores(audience: Audience, evidence: Evidence) -> Iterator[tuple[str, NDArray[np.float32]]]:

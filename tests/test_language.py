@@ -1,5 +1,6 @@
 """The conditions on people, orders and predictions: what each says of whom, and of whom it cannot be said."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -279,27 +280,34 @@ def test_audiences_that_name_each_other(text: str, message: str) -> None:
 
 
 def examples() -> str:
-    """The examples that the language was designed by, from beside the checkout; nothing where they are not."""
-    path = Path(__file__).resolve().parent.parent.parent / "shared" / "AUDIENCES.md"
-    return path.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0] if path.exists() else ""
+    """The examples of the docs, and those that the language was designed by where they are beside the checkout."""
+    root = Path(__file__).resolve().parent.parent
+    pages = (root / "docs" / "audiences.md", root.parent / "shared" / "AUDIENCES.md")
+    return "---\n".join(
+        text for page in pages if page.exists() for text in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    )
+
+
+def _once(text: str) -> str:
+    """Without a second document of the same audience."""
+    kept = {re.findall(r"audience: (.*)", document)[0]: document for document in text.split("---\n")}
+    return "---\n".join(kept.values())
 
 
 def test_every_example_runs_on_the_made_up_shop(trained_shop: Path) -> None:
-    text = examples()
-    if not text:
-        pytest.skip("the examples are not beside this checkout")
+    text = _once(examples())
     saved = parse_audiences(text, source="examples")
     bundle, snapshot = open_as_of(trained_shop, None, bundle=None, memory_limit=None, threads=1)
     found = {
         each.audience.audience: each
         for each in build_all(list(saved.values()), evidence_of(bundle, snapshot, Catalogue.of(snapshot.shop), saved=saved))
     }
-    assert len(found) == len(saved) >= 13
+    assert len(found) == len(saved) >= 7
     people = snapshot.shop.tables["customers"].to_pandas().set_index("customer_id")
-    women = people.loc[list(found["women-sportswear-online"].frame["customer_id"])]
+    women = people.loc[list(found["sportswear-around-30"].frame["customer_id"])]
     assert len(women) and (women["gender"].str.lower().str[0] == "f").all()
     born = pd.to_datetime(women["birth_date"])
     ages = np.floor((pd.Timestamp(snapshot.as_of) - born).dt.days / 365.2425)
     assert ages.between(28, 32).all()
-    lost, slipping = (set(found[name].frame["customer_id"]) for name in ("lost-vips", "slipping-away"))
-    assert not lost & slipping and len(slipping)
+    silent, left = (set(found[name].frame["customer_id"]) for name in ("silent-vips", "left-a-cart"))
+    assert not silent & left

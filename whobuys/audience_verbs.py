@@ -110,20 +110,15 @@ def preview(
     set_threads(threads)
     form = form_of(json=json_, csv=csv)
     from features.config import load_config
-    from features.errors import DataError
     from features.products import Catalogue
     from serving.audiences import build as build_members
     from serving.audiences import evidence_of, saved_audiences
-    from serving.audiences.numbers import Economy, breakdown, numbers, parts, top_products
+    from serving.audiences.numbers import Economy, breakdown, numbers, numbers_table, parts, top_products
     from serving.exports import text_of
     from serving.published import enough_room
-    from serving.ready_made.campaigns import find_audience
     from whobuys.asking import opened
 
-    audience = find_audience(shop, name)
-    if audience is None:
-        raise DataError(f"{name}: its products are found when it is built; build it, then preview one of the audiences that come of it")
-    config = load_config(shop)
+    audience, config = _defined(shop, name), load_config(shop)
     with enough_room(shop), progress() as tell:
         model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
         tell(f"asking {name} as of {snapshot.as_of}")
@@ -137,17 +132,24 @@ def preview(
             Economy({str(each): cost for each, cost in config.audiences.contact_cost.items()}, config.customers.margin),
         )
         tables = [breakdown(members, evidence, by)] if by else [parts(members, evidence), top_products(members, evidence)]
-    import pandas as pd
-
-    table = pd.DataFrame(
-        [(each.name, each.value, each.low, each.high, each.how) for each in found], columns=["number", "value", "low", "high", "how"]
-    )
+    table = numbers_table(found)
     if form != "table":
         typer.echo(text_of(tables[0] if by else table, form, dated=members), nl=False)
         return
     typer.echo("\n".join([_numbers_text(table), *(text_of(each, form) for each in tables)]), nl=False)
     for note in members.notes:
         say(f"note: {note}")
+
+
+def _defined(shop: Path, name: str) -> "Audience":
+    """The saved or built audience of that name. Raises DataError for a ready-made one, whose products are found when it is built."""
+    from features.errors import DataError
+    from serving.ready_made.campaigns import find_audience
+
+    audience = find_audience(shop, name)
+    if audience is None:
+        raise DataError(f"{name}: its products are found when it is built; build it, then name one of the audiences that come of it")
+    return audience
 
 
 def _numbers_text(table: "pd.DataFrame") -> str:
@@ -180,18 +182,14 @@ def check(
     import json
 
     from features.config import load_config
-    from features.errors import DataError
     from features.shop import Shop
     from serving.audiences import saved_audiences
     from serving.audiences.check import check as back_test
     from serving.audiences.check import verdict
     from serving.exports import text_of
     from serving.published import bundle_folder, enough_room
-    from serving.ready_made.campaigns import find_audience
 
-    audience = find_audience(shop, name)
-    if audience is None:
-        raise DataError(f"{name}: its products are found when it is built; build it, then check one of the audiences that come of it")
+    audience = _defined(shop, name)
     with enough_room(shop), progress() as tell:
         tell(f"testing {name} on past dates")
         opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)

@@ -1,6 +1,6 @@
 """Members become the numbers that a marketer asks for: how many, within reach, how many will buy, what it is worth; and where each comes from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,12 @@ def numbers(members: Members, evidence: Evidence, spread: Spread, economy: Econo
     place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
     found = [*_sizes(members, evidence, place), *_buyers(members, spread), *_worth(members, evidence, place, economy)]
     return [each for each in found if not np.isnan(each.value)]
+
+
+def numbers_table(found: Sequence[Number]) -> pd.DataFrame:
+    """The numbers as a table: number, value, low, high, how."""
+    rows = [(each.name, each.value, each.low, each.high, each.how) for each in found]
+    return pd.DataFrame(rows, columns=["number", "value", "low", "high", "how"])
 
 
 def _sizes(members: Members, evidence: Evidence, place: Positions) -> Iterator[Number]:

@@ -2,11 +2,11 @@
 
     python benchmarks/origins.py [--data FOLDER] [--only online_retail,...] [--origins 5] [--write]
 
-The newest date is that of benchmarks/accuracy.py. Three dates before the oldest are fitted, too, and not counted: each fit that is measured has closed
-windows from which corrections and intervals were learnt, as after any training. In each slice the rule to compare with is the one that was best there on
-these very dates, which is more than any rule that could have been chosen before. Ends with 1 when a slice with enough in it loses to that rule by 1 % or
-more (lower end of the interval), a total is off by more than 10 %, one of the five likeliest of 20 bins by more than 15 %, a calibrated rule has the
-lower log loss, or intervals of 80 % hold fewer than 70 or more than 90 % of the sets.
+The newest date is that of benchmarks/accuracy.py. Three dates before the oldest are fitted, too, and not counted: each fit that is measured has
+closed windows from which corrections and intervals were learnt, as after any training. In each slice the rule to compare with is the one that was
+best there on these very dates, which is more than any rule that could have been chosen before. Ends with 1 when a slice with enough in it loses to
+that rule by 1 % or more (lower end of the interval), a total is off by more than 10 %, one of the five likeliest of 20 bins by more than 15 %, a
+calibrated rule has the lower log loss, or intervals of 80 % hold fewer than 70 or more than 90 % of the sets.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """A shop's canonical tables become purchases with integer ids, behind one query engine."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,12 @@ HUNDREDTH = 100
 PIECES = 1_000
 """Quantities are summed in whole thousandths, for the same reason."""
 
+CODED_TABLES = ("all_orders", "lines", "orders", "returns", "events")
+"""What orders, lines and events come to, with integer ids instead of texts."""
+
+CODED = "coded-1"
+"""The folder beside the canonical tables that keeps them. Its number rises whenever they mean something else; other folders are not read."""
+
 _IBIS_TYPES = {
     "VARCHAR": "string",
     "DOUBLE": "float64",
@@ -45,13 +51,14 @@ class Shop:
     """The canonical tables of one shop. Make it with ``Shop.open`` (a folder) or ``Shop.of`` (frames).
 
     ``tables`` holds every table of ``features.tables.TABLES``; one that the shop lacks is empty.
-    ``folder`` is None for a shop made of frames.
+    ``folder`` is None for a shop made of frames; ``coded`` is where the import kept ``CODED_TABLES``, else they are worked out when first asked for.
     """
 
     engine: Backend
     tables: Mapping[str, Table]
     folder: Path | None = None
     tables_id: str = field(default="")
+    coded: Path | None = None
 
     @classmethod
     def open(cls, folder: Path, *, memory_limit: str | None = None, threads: int | None = None) -> Self:
@@ -59,12 +66,19 @@ class Shop:
         name = read_current(folder).get("tables")
         if name is None:
             raise DataError(f"{folder}: no orders were imported here yet; run: whobuys import FILE --shop {folder}")
-        engine = _engine(memory_limit=memory_limit, threads=threads, spill=folder / ".spill")
-        paths = {table: folder / name / f"{table}.parquet" for table in TABLES}
+        opened = cls.of_tables(folder / name, memory_limit=memory_limit, threads=threads, spill=folder / ".spill")
+        return replace(opened, folder=folder, tables_id=Path(name).name)
+
+    @classmethod
+    def of_tables(cls, folder: Path, *, memory_limit: str | None, spill: Path, threads: int | None = None) -> Self:
+        """The canonical tables of a folder as a shop. Raises DataError when one is missing."""
+        paths = {table: folder / f"{table}.parquet" for table in TABLES}
         missing = [path for path in paths.values() if not path.is_file()]
         if missing:
             raise DataError(f"{missing[0]}: is missing; import the orders again")
-        return cls(engine, {table: engine.read_parquet(path) for table, path in paths.items()}, folder, Path(name).name)
+        engine = _engine(memory_limit=memory_limit, threads=threads, spill=spill)
+        tables = {table: engine.read_parquet(path) for table, path in paths.items()}
+        return cls(engine, tables, coded=folder / CODED if (folder / CODED).is_dir() else None)
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame | pa.Table]) -> Self:
@@ -103,7 +117,10 @@ class Shop:
         Pieces (in 1/PIECES) and amounts (in 1/MONEY, null when unknown) are sums of all lines of that product in the order.
         A purchase line belongs to a completed order, has a quantity above 0 (unknown counts as 1), and was not free of charge.
         """
-        lines, orders = self.tables["order_lines"], self._coded_orders
+        return self._coded("lines", self._lines)
+
+    def _lines(self) -> Table:
+        lines, orders = self.tables["order_lines"], self.all_orders
         quantity = lines.quantity.fill_null(1.0)
         purchases = lines.filter(quantity > 0, (lines.price > 0) | lines.price.isnull())
         joined = purchases.join(orders.filter(orders.status == COMPLETED), "order_id").join(self.product_codes, "product_id")
@@ -116,7 +133,7 @@ class Shop:
         together = each.group_by("order", "product", "customer", "day").agg(
             pieces=each.pieces.sum(), amount=each.paid.sum(), list_amount=each.listed.sum()
         )
-        return self._keep("purchase_lines", together.select("customer", "product", "order", "day", "pieces", "amount", "list_amount"))
+        return together.select("customer", "product", "order", "day", "pieces", "amount", "list_amount")
 
     @cached_property
     def orders(self) -> Table:
@@ -131,7 +148,10 @@ class Shop:
         is what the lines cost less the order's discount, within one hundredth, that one came on top, and both are added up.
         Orders of unknown customers are left out.
         """
-        lines, orders = self.lines, self._coded_orders
+        return self._coded("orders", self._orders)
+
+    def _orders(self) -> Table:
+        lines, orders = self.lines, self.all_orders
         less = ibis.coalesce(lines.list_amount > lines.amount, False).cast("int64")
         of_lines = lines.group_by("order").agg(
             amount=lines.amount.sum(),
@@ -150,34 +170,37 @@ class Shop:
         off, given = ibis.greatest(ibis.coalesce(joined.off, 0), 0), ibis.coalesce((joined.discount.abs() * MONEY).round().cast("int64"), 0)
         on_top = ibis.coalesce(((joined.amount - given - revenue) * HUNDREDTH).abs() <= joined.amount, False)
         discount = on_top.ifelse(off + given, ibis.greatest(off, given))
-        return self._keep(
-            "purchase_orders",
-            joined.filter(counts).select(
-                "customer",
-                "order",
-                "day",
-                revenue=revenue,
-                discount=discount,
-                lines=ibis.coalesce(joined.lines, 1),
-                products=joined.lines,
-                amount=joined.amount,
-                cut_lines=joined.cut_lines,
-                cut_amount=joined.cut_amount,
-            ),
+        return joined.filter(counts).select(
+            "customer",
+            "order",
+            "day",
+            revenue=revenue,
+            discount=discount,
+            lines=ibis.coalesce(joined.lines, 1),
+            products=joined.lines,
+            amount=joined.amount,
+            cut_lines=joined.cut_lines,
+            cut_amount=joined.cut_amount,
         )
 
     @cached_property
     def returns(self) -> Table:
         """What takes revenue away again: customer, day and revenue (in 1/MONEY) of every order of a known customer that is no purchase order."""
-        orders = self._coded_orders
+        return self._coded("returns", self._returns)
+
+    def _returns(self) -> Table:
+        orders = self.all_orders
         rest = orders.filter(orders.customer.notnull(), orders.revenue < 0).anti_join(self.orders, "order")
-        return self._keep("returned", rest.select("customer", "day", revenue=(rest.revenue * MONEY).round().cast("int64")))
+        return rest.select("customer", "day", revenue=(rest.revenue * MONEY).round().cast("int64"))
 
     @cached_property
     def events(self) -> Table:
         """What known customers did besides ordering: customer, product (codes; null without one), day, event."""
+        return self._coded("events", self._events)
+
+    def _events(self) -> Table:
         coded = self.tables["events"].join(self.customer_codes, "customer_id").left_join(self.product_codes, "product_id")
-        return self._keep("coded_events", coded.select("customer", "product", "event", day=coded.occurred_at.date().epoch_days().cast("int32")))
+        return coded.select("customer", "product", "event", day=coded.occurred_at.date().epoch_days().cast("int32"))
 
     @cached_property
     def has_events(self) -> bool:
@@ -222,34 +245,44 @@ class Shop:
     @cached_property
     def order_codes(self) -> Table:
         """Order ids and their codes: order_id, order."""
-        return self._coded_orders.select("order_id", "order")
+        return self.all_orders.select("order_id", "order")
 
     @cached_property
     def order_marks(self) -> Table:
         """What orders tell of themselves: order (code), channel, is_gift."""
-        return self._coded_orders.select("order", "channel", "is_gift")
+        return self.all_orders.select("order", "channel", "is_gift")
 
     @cached_property
-    def _coded_orders(self) -> Table:
+    def all_orders(self) -> Table:
+        """Every order, purchase or not: order_id, order, customer (codes; null when unknown), day, status, revenue, discount, channel, is_gift."""
+        return self._coded("all_orders", self._all_orders)
+
+    def _all_orders(self) -> Table:
         orders = self.tables["orders"]
         coded = orders.left_join(self.customer_codes, "customer_id")
-        return self._keep(
-            "coded_orders",
-            coded.select(
-                "order_id",
-                "customer",
-                "status",
-                "revenue",
-                "discount",
-                "channel",
-                "is_gift",
-                order=ibis.row_number().over(order_by=coded.order_id).cast("int32"),
-                day=coded.ordered_at.date().epoch_days().cast("int32"),
-            ),
+        return coded.select(
+            "order_id",
+            "customer",
+            "status",
+            "revenue",
+            "discount",
+            "channel",
+            "is_gift",
+            order=ibis.row_number().over(order_by=coded.order_id).cast("int32"),
+            day=coded.ordered_at.date().epoch_days().cast("int32"),
         )
 
-    def _keep(self, name: str, expression: Table) -> Table:
-        return self.engine.create_table(name, expression, temp=True)
+    def _coded(self, name: str, work_out: Callable[[], Table]) -> Table:
+        """One of ``CODED_TABLES``: as it was kept by the import, else worked out from the canonical tables."""
+        return self.engine.create_table(
+            f"coded_{name}", self.engine.read_parquet(self.coded / f"{name}.parquet") if self.coded else work_out(), temp=True
+        )
+
+    def keep_coded(self, folder: Path) -> None:
+        """Write ``CODED_TABLES`` into a new ``folder``: whoever opens the shop then need not join and add up by texts."""
+        folder.mkdir()
+        for name in CODED_TABLES:
+            self.engine.to_parquet(getattr(self, name), folder / f"{name}.parquet")
 
 
 def _engine(*, memory_limit: str | None = None, threads: int | None = None, spill: Path | None = None) -> Backend:

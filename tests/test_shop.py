@@ -1,12 +1,15 @@
 """What counts as a purchase, on literal rows."""
 
+import shutil
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from features.errors import DataError
-from features.shop import MONEY, Shop
+from features.files import read_current
+from features.shop import CODED, CODED_TABLES, MONEY, Shop
 
 DAY = pd.Timestamp("2025-01-01 12:00")
 ORDER_COLUMNS = ["order_id", "customer_id", "ordered_at", "status", "revenue", "discount"]
@@ -117,3 +120,12 @@ def test_a_shop_without_orders_says_what_to_check() -> None:
 def test_tables_that_are_not_canonical_are_a_programmers_mistake() -> None:
     with pytest.raises(ValueError, match="not canonical tables"):
         Shop.of({"baskets": pd.DataFrame()})
+
+
+@pytest.mark.parametrize("name", CODED_TABLES)
+def test_what_the_import_kept_is_what_is_worked_out_without_it(shop: Path, name: str) -> None:
+    kept = getattr(Shop.open(shop), name).to_pandas()
+    shutil.rmtree(shop / read_current(shop)["tables"] / CODED)
+    worked_out = getattr(Shop.open(shop), name).to_pandas()
+    in_order = [each.sort_values(list(each.columns), ignore_index=True) for each in (kept, worked_out)]
+    pd.testing.assert_frame_equal(*in_order)

@@ -25,6 +25,7 @@ from features.imports.mapping import plan_files
 from features.imports.problems import count_bad_rows, leave_out, refuse_bad_rows, write_aside
 from features.imports.reading import file_read, readings_of
 from features.imports.staging import Staged, stage
+from features.shop import CODED, Shop
 from features.sources import Source, literal, read_source
 from features.tables import TABLES
 
@@ -75,7 +76,8 @@ def import_files(
             write_aside(workshop.connection, staged, shop / "imports" / f"{name}-skipped.csv")
         if is_new:
             _keep_key(shop, key)
-        _keep_tables(shop, name, tables, coverage)
+        workshop.connection.close()  # what it held in memory is needed now
+        _keep_tables(shop, name, workshop.folder, coverage, memory_limit=memory_limit or MEMORY_LIMIT)
     return coverage
 
 
@@ -193,13 +195,14 @@ def _fingerprint(tables: Path) -> str:
     return sha256("".join(sha256_of(tables / f"{name}.parquet") for name in TABLES).encode()).hexdigest()[:12]
 
 
-def _keep_tables(shop: Path, name: str, tables: Path, coverage: Coverage) -> None:
-    """Put the tables in their folder (the same content is there already) and publish them; only they and the ones before stay."""
+def _keep_tables(shop: Path, name: str, work: Path, coverage: Coverage, *, memory_limit: str) -> None:
+    """Put the tables in their folder (the same content may be there already) and publish them; only they and the ones before stay."""
     target = shop / FOLDER / name
     if not _is_whole(target):
         with whole_folder(target) as folder:
-            for path in tables.iterdir():
+            for path in (work / "tables").iterdir():
                 shutil.move(path, folder / path.name)
+            Shop.of_tables(folder, memory_limit=memory_limit, spill=work / "spill").keep_coded(folder / CODED)
             seal(folder, coverage=coverage.as_dict())
     before = read_current(shop).get("tables")
     publish(shop, tables=f"{FOLDER}/{name}")
@@ -209,7 +212,7 @@ def _keep_tables(shop: Path, name: str, tables: Path, coverage: Coverage) -> Non
 
 
 def _is_whole(folder: Path) -> bool:
-    if not folder.is_dir():
+    if not (folder / CODED).is_dir():
         return False
     try:
         check_seal(folder)

@@ -8,6 +8,7 @@ from features.conditions.measures import AverageOrder, FirstOrder, LastOrder, Me
 from features.conditions.mechanism import CONDITIONS, AllOf, AnyOf, Clause, Clauses, Condition, Not, OneClause, at, condition, hold
 from features.conditions.people import Attribute, Did, ReachableBy, reachable
 from features.conditions.purchases import Bought, OfProducts
+from features.conditions.shares import ShareBought
 
 __all__ = [
     "CONDITIONS",
@@ -31,6 +32,7 @@ __all__ = [
     "OneClause",
     "Orders",
     "ReachableBy",
+    "ShareBought",
     "Spent",
     "at",
     "condition",

@@ -22,6 +22,8 @@ class Condition(ABC):
     """Customers can be ranked by it."""
     is_probability: ClassVar[bool] = False
     """What it ranks by is a probability to buy: members are ranked by it without being told to."""
+    needs: ClassVar[str] = ""
+    """What is missing in a shop of whose customers it cannot be said."""
 
     @abstractmethod
     def holds(self, evidence: Evidence) -> Answer:
@@ -38,6 +40,12 @@ class Condition(ABC):
     def parts(self) -> "Sequence[Clause]":
         """The conditions inside it."""
         return ()
+
+    def why_nobody(self, evidence: Evidence, answer: Answer) -> str:
+        """Why ``answer``, what it says as of the evidence, is true of nobody: a sentence without its subject."""
+        if answer.unknown.all():
+            return f"cannot be said of anybody: {self.needs or 'nothing of it is known'}"
+        return "is true of nobody"
 
 
 CONDITIONS: dict[str, type[Condition]] = {}

@@ -15,11 +15,14 @@ from features.conditions.purchases import OfProducts, chosen_products
 from features.conditions.values import OneOrMore, ProductAttribute, Span
 from features.dates import day_number
 from features.errors import DataError, did_you_mean
+from features.events import KINDS
 
 PERSONAL = ("customer_id", "email", "phone", "first_name", "last_name")
 """Columns that nobody is chosen by."""
 AGE = "age"
 SIGNED_UP = "signed_up"
+COMMON_EVENTS = frozenset({SIGNED_UP, *(event for kind in KINDS.values() for event in kind)})
+"""Events that need no explanation: a shop that has none of them knows nothing of it, which is no mistake."""
 ADDRESSES = {"email": ("email",), "sms": ("phone",), "ads": ("email", "phone")}
 """What a customer is reached at, one of them."""
 
@@ -94,14 +97,15 @@ class Did(OfProducts):
     without: Literal["order"] | None = Field(default=None, description="order: and has not ordered since, the day of it included")
 
     def holds(self, evidence: Evidence) -> Answer:
-        """Unknown for everybody in a shop without events. Raises DataError for an event that the shop does not know."""
+        """Unknown for everybody in a shop without such events. Raises DataError for an event that neither the shop nor anybody knows."""
         shop = evidence.snapshot.shop
         events = _events(shop.events, evidence)
-        known = sorted({*events.select("event").distinct().to_pandas()["event"], SIGNED_UP})
-        if unknown := [each for each in self.event if each not in known]:
-            if not shop.has_events:
-                return Answer.of(np.zeros(len(evidence.codes), dtype=bool), np.zeros(len(evidence.codes), dtype=bool))
-            raise DataError(f"event: the shop has no events {unknown[0]!r}{did_you_mean(unknown[0], known)}")
+        known = set(events.select("event").distinct().to_pandas()["event"])
+        unknown = [each for each in self.event if each not in known | COMMON_EVENTS]
+        if unknown and shop.has_events:
+            raise DataError(f"event: the shop has no events {unknown[0]!r}{did_you_mean(unknown[0], known | COMMON_EVENTS)}")
+        if not known & set(self.event):
+            return Answer.of(np.zeros(len(evidence.codes), dtype=bool), np.zeros(len(evidence.codes), dtype=bool))
         found = events.filter(events.event.isin(self.event), events.day < day_number(evidence.as_of))
         if self.within:
             found = found.filter(found.day >= day_number(self.within.before(evidence.as_of)))
@@ -112,6 +116,15 @@ class Did(OfProducts):
             last = last.left_join(orders.group_by("customer").agg(ordered=orders.day.max()), "customer")
             last = last.filter(last.ordered.isnull() | (last.ordered < last.day))
         return evidence.among(last.select("customer").to_pyarrow()["customer"].to_numpy())
+
+    def why_nobody(self, evidence: Evidence, answer: Answer) -> str:
+        """Which events the shop does not have."""
+        if not answer.unknown.all():
+            return f"is true of nobody: no customer did that{f' within {self.within}' if self.within else ''}"
+        if self.event == (SIGNED_UP,):
+            return "cannot be said of anybody: it is not known when customers signed up (created_at of the customers)"
+        there = "no such events" if evidence.snapshot.shop.has_events else "no events"
+        return f"cannot be said of anybody: the shop has {there} ({', '.join(self.event)})"
 
 
 def _events(events: Table, evidence: Evidence) -> Table:
@@ -144,6 +157,13 @@ class ReachableBy(RootModel[tuple[str, ...]], Condition):
     def holds(self, evidence: Evidence) -> Answer:
         """Never unknown: who did not say yes is not written to."""
         return Answer.known(np.logical_or.reduce([reachable(evidence, channel) for channel in self.root]))
+
+    def why_nobody(self, evidence: Evidence, answer: Answer) -> str:
+        """Whether consent is what is missing."""
+        silent = [f"consent_{channel}" for channel in self.root if evidence.people[f"consent_{channel}"].isna().all()]
+        if len(silent) == len(self.root):
+            return f"is true of nobody: no customer's consent is known ({', '.join(silent)}), and whobuys.toml states no legal basis without it"
+        return "is true of nobody: no customer has both consent and an address"
 
 
 def reachable(evidence: Evidence, channel: str) -> NDArray[np.bool_]:

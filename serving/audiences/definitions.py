@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+import serving.audiences.behaved  # noqa: F401 - so that its conditions are known
 from features.conditions import CONDITIONS, Clause, Clauses, Measure, OneClause
 from features.conditions.values import Bounds, OneOrMore, Share, Top
 from features.errors import DataError, did_you_mean
@@ -17,6 +18,8 @@ from serving.audiences.predicted import LIKELIHOODS, InAudience, InterestedIn
 from serving.audiences.reading import parse_documents, read_text
 
 AUDIENCES = "audiences.yaml"
+Goal = Literal["win-back", "raise-aov", "loyalty", "clear-stock", "launch"]
+GOALS: tuple[str, ...] = get_args(Goal)
 
 
 def _by_name(value: object) -> object:
@@ -56,7 +59,7 @@ class Audience(BaseModel):
     )
     include: OneOrMore | None = Field(default=None, description="ids of customers who are members whatever the conditions say")
     exclude: OneOrMore | None = Field(default=None, description="ids of customers who are no members whatever the conditions say")
-    goal: Literal["win-back", "raise-aov", "loyalty", "clear-stock", "launch"] | None = Field(default=None, description="what it is for")
+    goal: Goal | None = Field(default=None, description="what it is for")
 
     @model_validator(mode="after")
     def _conditions_ask_something(self) -> "Audience":
@@ -89,6 +92,11 @@ class Audience(BaseModel):
         if self.choose:
             return self.choose.by
         return next((clause for _, clause in _inside("", self.who, skip="not") if clause.asks.is_probability), None)
+
+    @property
+    def needs_interest(self) -> bool:
+        """Whether it asks for interest in products, which nobody knows in a shop without order lines."""
+        return any(isinstance(clause.asks, InterestedIn) for _, clause in walk(self))
 
     def about(self, catalogue: Catalogue) -> ProductSet | None:
         """The products that its probability is about; None for any order."""

@@ -117,7 +117,7 @@ class ExpectedRevenue(_Ahead):
     column: ClassVar[str] = "expected_revenue"
 
 
-class _Column(Measure):
+class ColumnNumber(Measure):
     """A number of the table of customers, under its own name."""
 
     def scores(self, evidence: Evidence) -> Floats:
@@ -126,23 +126,27 @@ class _Column(Measure):
 
 
 @condition("expected_order_value")
-class ExpectedOrderValue(_Column):
+class ExpectedOrderValue(ColumnNumber):
     """What the next order is expected to bring: ``expected_order_value: {top: 10%}``."""
 
 
 @condition("lifetime_value")
-class LifetimeValue(_Column):
+class LifetimeValue(ColumnNumber):
     """What the customer is expected to bring, over the time and with the margin of whobuys.toml: ``lifetime_value: {at_least: 500}``."""
 
 
 @condition("discount_share")
-class DiscountShare(_Column):
+class DiscountShare(ColumnNumber):
     """Discount over what the orders would have cost without it: ``discount_share: {less_than: 10%}``."""
+
+    needs: ClassVar[str] = "no order or line of the shop has a discount"
 
 
 @condition("gift_share")
-class GiftShare(_Column):
+class GiftShare(ColumnNumber):
     """Share of the orders that are gifts: ``gift_share: {at_least: 50%}``. Unknown where the shop knows nothing of gifts."""
+
+    needs: ClassVar[str] = "no order is marked as a gift, and none tells of another name or address than the buyer's"
 
 
 @condition("next_order")
@@ -161,7 +165,7 @@ class NextOrder(BaseModel, Condition):
         return Answer.of(dates.astype(np.int64) < end, known)
 
 
-class _Group(RootModel[tuple[str, ...]], Condition):
+class OneOfWords(RootModel[tuple[str, ...]], Condition):
     """One of several words that the table of customers holds."""
 
     model_config = ConfigDict(frozen=True)
@@ -188,14 +192,14 @@ def _named(word: str, names: tuple[str, ...]) -> str:
 
 
 @condition("importance")
-class InGroup(_Group):
+class InGroup(OneOfWords):
     """How much the customer matters: ``importance: vip``, or a list: one-time, VIP, exclusive, frequent, loyal."""
 
     names: ClassVar[tuple[str, ...]] = IMPORTANCES
 
 
 @condition("lifecycle")
-class InStage(_Group):
+class InStage(OneOfWords):
     """The stage of life: ``lifecycle: [slipping away, lost]``; the others are just ordered, active, and signed up (without an order)."""
 
     names: ClassVar[tuple[str, ...]] = (*STAGE_NAMES, SIGNED_UP)

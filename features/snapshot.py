@@ -227,12 +227,19 @@ class Snapshot:
     def outcome(self, sets: Sequence[ProductSet], *, days: int | None = None) -> csr_matrix:
         """Who bought at least one product of each set in ``[as_of, as_of + days)``: bool matrix customers x sets."""
         lines = self.shop.lines
-        ahead = lines.filter(lines.customer.notnull(), lines.day >= self.day, lines.day < self.day + (days or self.horizon))
-        bought = ahead.join(members(self.shop, membership(self.shop, sets)), "product").select("customer", "set").distinct().to_pyarrow()
-        codes = bought["customer"].to_numpy()
+        return self._who_bought(lines.filter(lines.day >= self.day, lines.day < self.day + (days or self.horizon)), sets)
+
+    def bought(self, sets: Sequence[ProductSet]) -> csr_matrix:
+        """Who ever bought at least one product of each set before ``as_of``: bool matrix customers x sets."""
+        return self._who_bought(before(self.shop.lines, self.day), sets)
+
+    def _who_bought(self, lines: Table, sets: Sequence[ProductSet]) -> csr_matrix:
+        known = lines.filter(lines.customer.notnull()).join(members(self.shop, membership(self.shop, sets)), "product")
+        found = known.select("customer", "set").distinct().to_pyarrow()
+        codes = found["customer"].to_numpy()
         place = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
-        known = self.codes[place] == codes
-        entries = (np.ones(int(known.sum()), dtype=bool), (place[known], bought["set"].to_numpy()[known]))
+        among = self.codes[place] == codes
+        entries = (np.ones(int(among.sum()), dtype=bool), (place[among], found["set"].to_numpy()[among]))
         return csr_matrix(entries, shape=(len(self.codes), len(sets)))
 
     def ordered(self, *, days: int | None = None) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ from serving.exports import write_table
 from serving.published import enough_room, load_bundle, no_interest, open_as_of
 from serving.ranks import BestCustomers, BestSets, no_interests
 from serving.scored_sets import CANDIDATE_PRODUCTS, is_narrow, sets_to_score
-from serving.who import known_sets, purchases
+from serving.who import known_sets
 
 FOLDER = "scores"
 Say = Callable[[str], None]
@@ -209,7 +209,7 @@ class _Run:
             self.say("no interests by category or brand: the products have neither")
             return no_interests(), no_interests(), np.zeros(0)
         self.say(f"scoring {len(sets)} product set{'s' * (len(sets) != 1)}")
-        ids, ever = self.snapshot.customer_ids, purchases(self.snapshot, sets)
+        ids, ever = self.snapshot.customer_ids, self.snapshot.bought(sets).tocsc()
         of_sets = BestCustomers(ids, ever, self.config.score.top_per_set)
         of_customers = BestSets(len(ids), self.config.score.top_per_customer)
         narrow, totals = np.array([is_narrow(each, sets) for each in sets]), np.zeros(len(sets))
@@ -227,7 +227,7 @@ class _Run:
         ids, of_customers = self.snapshot.customer_ids, BestSets(len(self.snapshot.customer_ids), self.config.score.top_per_customer)
         for start, stop, block in self.bundle.interest_blocks(self.snapshot, products):
             of_customers.add(np.arange(start, stop, dtype=np.int32), block)
-        return of_customers.table(ids, products, purchases(self.snapshot, products))
+        return of_customers.table(ids, products, self.snapshot.bought(products).tocsc())
 
     def _write(self, interests: pd.DataFrame, bests: pd.DataFrame, product_sets: pd.DataFrame) -> None:
         self.say("writing")

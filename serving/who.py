@@ -7,10 +7,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
 
 from features.errors import DataError, listed
-from features.products import ProductSet, membership
+from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
@@ -138,13 +137,6 @@ def best_first(probability: Floats, count: int | None = None) -> Positions:
     return order[:count]
 
 
-def purchases(snapshot: Snapshot, sets: Sequence[ProductSet]) -> csc_matrix:
-    """How often each of the snapshot's customers bought from each set: customers x sets, 0 = never."""
-    orders, names = snapshot.matrix("product")
-    rows = pd.Index(snapshot.shop.product_ids).get_indexer(names)
-    return csc_matrix(orders @ membership(snapshot.shop, sets)[rows])
-
-
 def known_sets(shop: Shop, sets: Sequence[ProductSet]) -> tuple[list[ProductSet], list[str]]:
     """The sets with only those products that the shop knows, and without sets of which it knows none; and sentences about what was left out.
 
@@ -163,7 +155,7 @@ def known_sets(shop: Shop, sets: Sequence[ProductSet]) -> tuple[list[ProductSet]
 
 def answers(bundle: Bundle, snapshot: Snapshot, sets: Sequence[ProductSet], *, top: int | None) -> Iterator[Answer]:
     """An answer for each set, in order, with the ``top`` customers (None: all of them)."""
-    ever = purchases(snapshot, sets)
+    ever = snapshot.bought(sets).tocsc()
     ids = pd.Series(snapshot.customer_ids, dtype="str").array
     for start, stop, block in bundle.interest_blocks(snapshot, sets):
         for column in range(stop - start):

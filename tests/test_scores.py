@@ -33,7 +33,7 @@ from serving.published import check_interest, load_bundle
 from serving.ranks import BestSets, quintiles
 from serving.scored_sets import is_narrow, named_sets
 from serving.scores import Scores, score
-from serving.who import EVERYBODY, Answer, Expected, Tally, answers, best_first, known_sets, long_table, purchases
+from serving.who import EVERYBODY, Answer, Expected, Tally, answers, best_first, known_sets, long_table
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = Config(score=ScoreSection(top_per_set=50, top_per_customer=3, product_sets=("category: Tents", "brand: Nordvind", "keyword: ice axe")))
@@ -320,7 +320,7 @@ def test_sets_and_products_by_name() -> None:
     assert [(each.kind, each.label) for each in sets] == [("brand", "B"), ("category", "X"), ("category", "X > Y")]
     assert [is_narrow(each, sets) for each in sets] == [True, False, True]
     assert [each.label for each in main_products(snapshot, limit=50)] == ["1", "3"]
-    assert purchases(snapshot, sets).toarray().tolist() == [[1, 1, 1], [0, 1, 0]]
+    assert snapshot.bought(sets).toarray().tolist() == [[True, True, True], [False, True, False]]
     with pytest.raises(UsageError, match="'categry' is no kind of product set, did you mean 'category'"):
         named_sets(catalogue, ["categry: X"])
 

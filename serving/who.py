@@ -67,7 +67,7 @@ class Answer:
 
     ``rows``: rank (from 1), customer_id, probability, is_new (never bought from the set before), the most probable first.
     ``expected_buyers`` is the sum of the probabilities of all ``customers``, shown or not, ``sampling`` that of p (1 - p); ``spread`` says how far
-    the buyers that come may stray from what is expected.
+    the buyers that come may stray from what is expected; ``sold`` is whether anybody ever bought from the set.
     """
 
     product_set: ProductSet
@@ -78,16 +78,18 @@ class Answer:
     sampling: float
     spread: Spread
     rows: pd.DataFrame
+    sold: bool = True
 
     @property
     def expected(self) -> Expected:
         """Buyers expected among all customers and among those in ``rows``, with their ranges; base rate and lift."""
         listed = self.rows["probability"].to_numpy(np.float64)
         of_listed, sampling = float(listed.sum()), float((listed * (1 - listed)).sum())
-        low, high = self.spread.of_sets([self.expected_buyers, of_listed], [self.sampling, sampling])
+        low, high = self.spread.of_sets([self.expected_buyers, of_listed], [self.sampling, sampling], sold=self.sold)
         ranges = [(float(low[place]), float(high[place])) for place in (0, 1)]
-        alone = (self.spread.variance_alone(self.expected_buyers, self.sampling), self.spread.variance_alone(of_listed, sampling))
-        return Expected(self.customers, self.expected_buyers, len(self.rows), of_listed, ranges[0], ranges[1], alone)
+        both = ((self.expected_buyers, self.sampling), (of_listed, sampling))
+        of_all, of_those = (self.spread.variance_alone(*each, sold=self.sold) for each in both)
+        return Expected(self.customers, self.expected_buyers, len(self.rows), of_listed, ranges[0], ranges[1], (of_all, of_those))
 
 
 @dataclass
@@ -167,7 +169,8 @@ def answers(bundle: Bundle, snapshot: Snapshot, sets: Sequence[ProductSet], *, t
             rows = {"rank": rank, "customer_id": ids.take(order), "probability": probability[order], "is_new": ~has_bought[order]}
             total = float(probability.sum(dtype=np.float64))
             sampling = total - float(np.square(probability, dtype=np.float64).sum())
-            yield Answer(sets[start + column], snapshot.as_of, bundle.horizon, len(ids), total, sampling, bundle.spread, pd.DataFrame(rows))
+            facts = (sets[start + column], snapshot.as_of, bundle.horizon, len(ids), total, sampling, bundle.spread)
+            yield Answer(*facts, pd.DataFrame(rows), sold=bool(has_bought.any()))
 
 
 def long_table(found: Iterable[Answer], columns: Sequence[str]) -> Iterator[pd.DataFrame]:

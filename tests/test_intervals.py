@@ -66,6 +66,16 @@ def test_few_sets_together_keep_the_chance_of_each() -> None:
     assert spread.of_shop(0.2, spread.variance_alone(0.2, 0.2))[1] == 1
 
 
+def test_a_set_that_nobody_ever_bought_from_may_stay_without_a_buyer() -> None:
+    spread = Spread(month=0.1, own=0.2, windows=5)
+    (low, unsold_low), (high, unsold_high) = spread.of_sets([4.0, 4.0], [3.9, 3.9], sold=[True, False])
+    assert low > unsold_low == 0
+    assert unsold_high > high
+    assert spread.variance_alone(4.0, 3.9, sold=False) > spread.variance_alone(4.0, 3.9)
+    wide = Spread(own=1.5)
+    assert wide.of_sets(4.0, 3.9, sold=False) == wide.of_sets(4.0, 3.9)
+
+
 def test_chance_evens_out_over_many_sets() -> None:
     spread = Spread()
     alone = 400 * spread.variance_alone(20.0, 19.0)

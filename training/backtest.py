@@ -80,7 +80,8 @@ class Grounds:
 class Learnt:
     """What closed windows teach of the fits that saw them: how to correct both models, and how far totals stray.
 
-    ``interest`` and ``likelihood`` are the windows, oldest first; ``totals`` probabilities and outcomes, customers x sets; ``results`` how the
+    ``interest`` and ``likelihood`` are the windows, oldest first; ``totals`` probabilities and outcomes, customers x sets that had
+    been bought from; ``results`` how the
     model and the rules ranked.
     """
 
@@ -168,7 +169,8 @@ def _interests(fits: Fits, bundle: Bundle, ground: Ground, learnt: Learnt) -> Co
     compared = Compared.of(bundle, ground)
     sample = fits.sample(bundle.as_of)
     learnt.interest.append(Window(bundle.pair_model.log_odds(sample.columns), sample.bought, sample.weight, had(sample.columns)))
-    learnt.totals.append((compared.given, ground.outcome))
+    sold = ground.bought.any(axis=0)
+    learnt.totals.append((compared.given[:, sold], ground.outcome[:, sold]))
     return compared
 
 

@@ -15,6 +15,8 @@ SHARE = 0.8
 USUAL_MONTH, USUAL_OWN = 0.2, 0.15
 """What a shop without closed windows is taken to have; ``PRIOR`` windows of it are mixed with what was seen."""
 PRIOR = 2
+UNSOLD_OWN = 1.0
+"""What is taken for a set that nobody ever bought from: it may not even be on sale."""
 FEWEST = 5.0
 """Sets with fewer expected buyers tell nothing but chance."""
 WIDEST = 2.0
@@ -50,20 +52,24 @@ class Spread:
         rightly = np.repeat(ratios, [len(each[0]) for each in found])
         return cls(float(month), _own(expected * rightly, sampling * rightly, came), len(found))
 
-    def of_sets(self, expected: ArrayLike, sampling: ArrayLike, *, share: float = SHARE) -> tuple[Counts, Counts]:
+    def of_sets(self, expected: ArrayLike, sampling: ArrayLike, *, sold: ArrayLike = True, share: float = SHARE) -> tuple[Counts, Counts]:
         """The lowest and highest number of buyers (both inclusive, whole) of product sets or parts of them.
 
-        ``expected`` is the sum of the probabilities, ``sampling`` the sum of p (1 - p). The count is taken as gamma distributed.
+        ``expected`` is the sum of the probabilities, ``sampling`` the sum of p (1 - p), ``sold`` whether anybody ever bought from the set. The count
+        is taken as gamma distributed.
         """
-        return _range(expected, sampling, np.hypot(self._month(share), self.own), share)
+        return _range(expected, sampling, np.hypot(self._month(share), self._own_of(sold)), share)
 
     def of_shop(self, expected: ArrayLike, alone: ArrayLike = 0.0, *, share: float = SHARE) -> tuple[Counts, Counts]:
         """The same for a total over many sets, whose own deviations even out; ``alone``, the sum of ``variance_alone``, is what is left of them."""
         return _range(expected, alone, np.asarray(self._month(share)), share)
 
-    def variance_alone(self, expected: float, sampling: float) -> float:
+    def variance_alone(self, expected: float, sampling: float, *, sold: bool = True) -> float:
         """How far a set strays by chance and by its own deviation, whatever the month does to all sets."""
-        return sampling + (self.own * expected) ** 2
+        return sampling + float(self._own_of(sold) * expected) ** 2
+
+    def _own_of(self, sold: ArrayLike) -> Counts:
+        return np.where(sold, self.own, max(self.own, UNSOLD_OWN))
 
     def _month(self, share: float) -> float:
         """A standard deviation from few windows is itself unsure: Student's t instead of the normal distribution."""

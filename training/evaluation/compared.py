@@ -50,7 +50,8 @@ class Compared:
     def interval(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The lowest and the highest number of buyers of each set, as the bundle told it."""
         spread = self._spread
-        return spread.of_sets(self.given.sum(axis=0, dtype=np.float64), (self.given * (1 - self.given)).sum(axis=0, dtype=np.float64))
+        expected, sampling = (each.sum(axis=0, dtype=np.float64) for each in (self.given, self.given * (1 - self.given)))
+        return spread.of_sets(expected, sampling, sold=self.ground.bought.any(axis=0))
 
     def coverage(self) -> pd.DataFrame:
         """How many sets had as many buyers as the intervals said (``share`` of them should), whether all buyers together did, and

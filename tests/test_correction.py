@@ -31,7 +31,15 @@ def test_a_planted_shape_is_found_whatever_the_months_were(slope: float, repeat:
 
 @pytest.mark.parametrize(
     ("months", "earned"),
-    [((0.5, 0.5, 0.5, 0.5), True), ((0.5, 0.5, 0.5), False), ((0.5, -0.5, 0.5, -0.5), False), ((0.5,), False), ((), False), ((0.0,) * 4, False)],
+    [
+        ((0.5, 0.5, 0.5, 0.5), True),
+        ((0.5, 0.5, 0.5), False),
+        ((0.5, -0.5, 0.5, -0.5), False),
+        ((0.5, 0.5, -0.2, 0.5), False),
+        ((0.5,), False),
+        ((), False),
+        ((0.0,) * 4, False),
+    ],
 )
 def test_a_level_must_earn_its_place_on_later_windows(months: tuple[float, ...], earned: bool) -> None:
     windows = [window(Correction(), month=month) for month in months]

@@ -92,8 +92,8 @@ def learnt_shape(windows: Sequence[Window]) -> Correction:
 def learnt_correction(windows: Sequence[Window], *, shape: bool) -> tuple[Correction, dict[str, bool]]:
     """The correction from closed windows, oldest first, and which of its parts earned their place (``shape``, if asked for, and ``level``).
 
-    A part earns its place when the windows but the first, each corrected by what those before it taught, have the lower log loss in sum, and are
-    ``SHAPE_LATER`` or ``LEVEL_LATER`` at least.
+    A part earns its place when the windows but the first, each corrected by what those before it taught, have a log loss that is lower in sum by
+    more than one standard error of that sum, and are ``SHAPE_LATER`` or ``LEVEL_LATER`` at least.
     """
     found = learnt_shape(windows) if shape and (bent := _earned(windows, learnt_shape, later=SHAPE_LATER)) else Correction()
     lifted = _earned(windows, learnt_level, later=LEVEL_LATER)
@@ -105,5 +105,5 @@ def learnt_correction(windows: Sequence[Window], *, shape: bool) -> tuple[Correc
 def _earned(windows: Sequence[Window], learn: Callable[[Sequence[Window]], Correction], *, later: int) -> bool:
     if len(windows) <= later:
         return False
-    gains = (each.log_loss(Correction()) - each.log_loss(learn(windows[:place])) for place, each in enumerate(windows) if place)
-    return sum(gains) > 0
+    gains = np.asarray([each.log_loss(Correction()) - each.log_loss(learn(windows[:place])) for place, each in enumerate(windows) if place])
+    return bool(gains.sum() > np.sqrt(np.square(gains).sum()))

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -11,10 +11,13 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from features.canonical_map import canonical_names as canonical_names
+from features.canonical_map import check_canonical as check_canonical
+from features.canonical_map import parse_map as parse_map
+from features.canonical_map import problem_with
 from features.errors import DataError, Refused, UsageError, did_you_mean
 from features.files import write_text
 from features.formats import FORMATS
-from features.tables import IMPORT_ONLY, TABLES
 
 CONFIG = "whobuys.toml"
 
@@ -114,7 +117,7 @@ class ImportSection(_Section):
     @field_validator("map")
     @classmethod
     def _known_columns(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        if wrong := [problem for name in value if (problem := _problem_with(name))]:
+        if wrong := [problem for name in value if (problem := problem_with(name))]:
             raise ValueError("; ".join(wrong))
         return value
 
@@ -189,11 +192,28 @@ class CustomersSection(_Section):
 
 
 class AudiencesSection(_Section):
-    """What the numbers of an audience need to know."""
+    """What the numbers and the exports of audiences need to know."""
 
+    default_country: str = Field(
+        default="",
+        description='The country of customers and phone numbers that are written without one, by its code of two letters, such as "NO".\n'
+        "Empty: none, and such numbers are left out of exports.",
+    )
+    suppression: str = Field(
+        default="",
+        description="A CSV file of those who must never be written to (customer ids, e-mail addresses, phones), relative to this folder.\n"
+        "Is it named and missing, nothing is exported. Empty: suppressed.csv in this folder, where there is one.",
+    )
     contact_cost: dict[Channel, Annotated[float, Field(ge=0)]] = Field(
         default={}, description="What one contact costs, by channel, in the shop's currency: { email = 0.01, sms = 0.06, ads = 0.2 }."
     )
+
+    @field_validator("default_country")
+    @classmethod
+    def _two_letters(cls, value: str) -> str:
+        if value and not (len(value) == 2 and value.isascii() and value.isalpha()):
+            raise ValueError(f'is a code of two letters, such as "NO", got {value!r}')
+        return value.upper()
 
 
 class Config(_Section):
@@ -217,57 +237,6 @@ SECTIONS: dict[str, type[_Section]] = {
     "customers": CustomersSection,
     "audiences": AudiencesSection,
 }
-
-
-def canonical_names() -> list[str]:
-    """What can stand left of ``=`` in a mapping: every canonical and import-only column, alone and with its table.
-
-    >>> "order_id" in canonical_names(), "products.price" in canonical_names(), "line_total" in canonical_names()
-    (True, True, True)
-    """
-    named = [(table.name, column.name) for table in TABLES.values() for column in (*table.columns, *IMPORT_ONLY.get(table.name, ()))]
-    return list(dict.fromkeys([name for _, name in named] + [f"{table}.{name}" for table, name in named]))
-
-
-def check_canonical(name: str) -> None:
-    """Raise ValueError with the nearest name unless ``name`` is a canonical column, or ``table.anything`` of a table that keeps attributes."""
-    if problem := _problem_with(name):
-        raise ValueError(problem)
-
-
-def _problem_with(name: str) -> str:
-    known = canonical_names()
-    table, dot, attribute = name.partition(".")
-    open_ended = bool(dot) and table in TABLES and TABLES[table].open_ended and bool(attribute)
-    if name in known or open_ended:
-        return ""
-    return f"{name!r} is no canonical column{did_you_mean(name, known if dot else [each for each in known if '.' not in each])}"
-
-
-def parse_map(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """``--map`` options as a mapping; several columns are separated by commas.
-
-    Raises UsageError, which tells all of them, for what is no pair, no canonical column, or a canonical column for the second time.
-
-    >>> parse_map(["order_id=InvoiceNo", "category=department,product_type"])
-    {'order_id': ('InvoiceNo',), 'category': ('department', 'product_type')}
-    """
-    mapping: dict[str, tuple[str, ...]] = {}
-    wrong = []
-    for pair in pairs:
-        name, _, columns = (part.strip() for part in pair.partition("="))
-        if not (name and columns):
-            wrong.append(f"--map {pair}: is written canonical=column, such as order_id=InvoiceNo")
-        elif problem := _problem_with(name):
-            wrong.append(f"--map {pair}: {problem}")
-        elif name in mapping:
-            before = ",".join(mapping[name])
-            wrong.append(f"--map {pair}: {name!r} is mapped already, to {before}; name it once, and separate several columns by commas")
-        else:
-            mapping[name] = tuple(column.strip() for column in columns.split(","))
-    if wrong:
-        raise UsageError("\n".join(wrong))
-    return mapping
 
 
 def with_import(config: Config, **options: object) -> Config:

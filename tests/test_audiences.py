@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from features.conditions import CONDITIONS, Evidence, Floats
+from features.config import Config
 from features.errors import DataError, Refused, UsageError, WhobuysError
 from features.made_up import CANARY_EMAIL, END, made_up_shop
 from features.products import Catalogue, ProductSet
@@ -34,6 +35,7 @@ from serving.audiences import (
 from serving.audiences.page import page
 from serving.audiences.reading import parse_documents
 from serving.audiences.showing import best_products
+from serving.destinations.gate import Gate
 from serving.ready_made import audiences_of, identifier, ready_made, ready_made_text
 from serving.ready_made.campaigns import pair_audience, save_definition
 from whobuys import audience_verbs
@@ -326,10 +328,15 @@ def test_products_that_fit_are_shown() -> None:
 # what leaves the shop
 
 
+def gate(evidence: Evidence, *, unknown_consent: bool = False) -> Gate:
+    basis = {"email": "they are customers"} if unknown_consent else {}
+    return Gate.of(evidence.snapshot.shop, Config.model_validate({"shop": {"legal_basis": basis}}))
+
+
 @pytest.mark.parametrize("unknown_consent", [False, True])
 def test_only_those_who_consented_are_exported_with_an_address(evidence: Evidence, unknown_consent: bool) -> None:
     members = asked(evidence)
-    frame = export_frame(members, evidence.snapshot, unknown_consent=unknown_consent).set_index("customer_id")
+    frame = export_frame(members, evidence.snapshot, gate=gate(evidence, unknown_consent=unknown_consent)).set_index("customer_id")
     people = evidence.snapshot.shop.tables["customers"].to_pandas().set_index("customer_id").loc[frame.index]
     allowed = (people["consent_email"].eq(True) | (people["consent_email"].isna() & unknown_consent)) & people["email"].notna()
     assert list(frame) == ["email", "probability", "rank", "show_1", "show_2", "show_3"]
@@ -341,7 +348,7 @@ def test_the_export_is_private_and_no_formula_runs(evidence: Evidence, tmp_path:
     members = asked(evidence, choose={"by": INTEREST, "top": 3})
     members.frame.loc[0, "customer_id"] = "=cmd|' /C calc'!A0"
     path = tmp_path / "new" / "a.csv"
-    export(path, members, evidence.snapshot, unknown_consent=False)
+    export(path, members, evidence.snapshot, gate=gate(evidence))
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows[0]["customer_id"] == "'=cmd|' /C calc'!A0"

@@ -12,12 +12,14 @@ import pytest
 from pydantic import TypeAdapter
 
 from features.conditions import Answer, Clause, Evidence, OneClause
+from features.config import Config
 from features.errors import DataError, Refused
 from features.products import Catalogue
 from features.shop import Shop
 from features.snapshot import Snapshot
 from serving.audiences import Audience, build, build_all, evidence_of, export, parse_audience, parse_audiences
 from serving.audiences.members import control_group
+from serving.destinations.gate import Gate
 from serving.published import open_as_of
 
 CLAUSE: TypeAdapter[Clause] = TypeAdapter(OneClause)
@@ -288,11 +290,12 @@ def test_control_groups_are_as_large_as_asked_stay_and_differ_between_audiences(
 def test_the_control_group_and_small_audiences_are_not_exported(evidence: Evidence, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     found = build(audience(control_group="50%"), evidence)
-    export(path, found, evidence.snapshot, unknown_consent=False)
+    gate = Gate.of(evidence.snapshot.shop, Config())
+    export(path, found, evidence.snapshot, gate=gate)
     exported = set(pd.read_csv(path)["customer_id"])
     assert exported == set(found.frame.loc[found.frame["group"] == "target", "customer_id"]) < set(found.frame["customer_id"])
     with pytest.raises(Refused, match="fewer than its minimum_size of 10, so it is not exported"):
-        export(path, build(audience(minimum_size=10), evidence), evidence.snapshot, unknown_consent=False)
+        export(path, build(audience(minimum_size=10), evidence), evidence.snapshot, gate=gate)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from features.snapshot import Snapshot
     from models.bundle import Bundle
     from serving.audiences import Audience, Members
+    from serving.destinations.gate import Gate
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Saved audiences: who to reach, as a question that is asked again.")
 
@@ -73,6 +74,7 @@ def build(
     from features.config import load_config
     from features.products import Catalogue
     from serving.audiences import build_all, evidence_of, saved_audiences
+    from serving.destinations.gate import Gate
     from serving.exports import text_of
     from serving.published import enough_room
     from serving.ready_made.campaigns import find_audience
@@ -86,11 +88,11 @@ def build(
         audiences = _audiences(name, shop, (bought, not_bought), model, snapshot)
         audiences = [audience.with_top(top) for audience in audiences] if top else audiences
         _check_output(output, audiences)
-        basis = load_config(shop).shop.legal_basis
-        evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=basis)
+        gate = Gate.of(snapshot.shop, load_config(shop))
+        evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=gate.basis)
         rows = []
         for members in build_all(audiences, evidence):
-            rows.append(_write(members, snapshot, shop=shop, output=output, basis="email" in basis, tell=tell))
+            rows.append(_write(members, snapshot, shop=shop, output=output, gate=gate, bundle=model.id, tell=tell))
     typer.echo(text_of(pd.DataFrame(rows), form), nl=False)
 
 
@@ -308,13 +310,13 @@ def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], model
     return [saved] if saved else suggested_audiences(name, model, snapshot, catalogue)
 
 
-def _write(members: "Members", snapshot: "Snapshot", *, shop: Path, output: Path | None, basis: bool, tell: Say) -> dict[str, object]:
+def _write(members: "Members", snapshot: "Snapshot", *, shop: Path, output: Path | None, gate: "Gate", bundle: str, tell: Say) -> dict[str, object]:
     """Keep and export the members; returns the row that is printed."""
     from serving.audiences import export, export_path, save
 
-    save(shop, members)
+    save(shop, members, bundle=bundle)
     path = export_path(shop, members) if output is None else output if output.suffix else output / export_path(shop, members).name
-    mailable = export(path, members, snapshot, unknown_consent=basis)
+    mailable = export(path, members, snapshot, gate=gate)
     tell(f"wrote {path}: {len(members):,} members, {mailable:,} with an e-mail address that may be used")
     for note in members.notes:
         say(f"note: {members.audience.audience}: {note}")

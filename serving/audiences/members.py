@@ -22,6 +22,7 @@ from serving.audiences.definitions import Audience, predicted_sets, product_sets
 from serving.audiences.predicted import base_rate
 from serving.audiences.showing import SHOWN, best_products
 from serving.customers import Customers
+from serving.destinations.gate import Gate
 from serving.exports import write_table
 from serving.who import best_first
 
@@ -206,28 +207,30 @@ def members_folder(shop: Path, audience: Audience) -> Path:
     return shop / MEMBERS / audience.audience
 
 
-def save(shop: Path, members: Members) -> Path:
-    """Write members/<audience>/<date>.parquet, and <date>.json with the summary and the definition beside it. No personal data. Returns the path."""
+def save(shop: Path, members: Members, *, bundle: str | None = None) -> Path:
+    """Write members/<audience>/<date>.parquet, and <date>.json with the summary and the definition beside it. No personal data. Returns the path.
+
+    ``bundle`` is the id of the one whose predictions chose them.
+    """
     folder = members_folder(shop, members.audience)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{members.as_of}.parquet"
     write_table(path, members.frame, dated=members)
-    write_json(path.with_suffix(".json"), {**members.summary(), "definition": members.audience.words()})
+    write_json(path.with_suffix(".json"), {**members.summary(), "bundle": bundle, "definition": members.audience.words()})
     return path
 
 
-def export_frame(members: Members, snapshot: Snapshot, *, unknown_consent: bool) -> pd.DataFrame:
+def export_frame(members: Members, snapshot: Snapshot, *, gate: Gate) -> pd.DataFrame:
     """What an e-mail platform takes, without the control group: customer_id, email (only of those who consented), probability, rank, show_1 .. show_3
     (titles).
 
-    ``unknown_consent``: whether customers of whom no consent is known may be mailed, too (whobuys.toml states why); a refusal is always kept.
+    Those on the suppression list are left out, and addresses come through the gate, by consent for e-mail.
     """
-    people = snapshot.shop.tables["customers"]
-    allowed = people.consent_email.fill_null(unknown_consent)
-    emails = people.filter(allowed, people.email.notnull()).select("customer_id", "email").to_pandas().set_index("customer_id")["email"]
+    frame = members.frame[members.frame["group"] == TARGET].drop(columns="group")
+    frame = frame[~gate.suppressed(frame["customer_id"])].reset_index(drop=True)
+    emails = gate.contacts(frame["customer_id"], "email").frame["email"]
     titles = snapshot.shop.products["title"].astype(object)
     titles = titles.where(titles.notna(), titles.index.to_series())
-    frame = members.frame[members.frame["group"] == TARGET].drop(columns="group")
     frame.insert(1, "email", frame["customer_id"].map(emails))
     for column in SHOWN:
         frame[column] = frame[column].map(titles)
@@ -239,15 +242,20 @@ def export_path(shop: Path, members: Members) -> Path:
     return shop / EXPORTS / f"{members.audience.audience}-{members.as_of}.csv"
 
 
-def export(path: Path, members: Members, snapshot: Snapshot, *, unknown_consent: bool) -> int:
+def check_size(members: Members) -> None:
+    """Raise Refused for an audience that is smaller than its ``minimum_size``."""
+    least = members.audience.minimum_size
+    if least is not None and len(members) < least:
+        raise Refused(f"{members.audience.audience}: has {len(members):,} members, fewer than its minimum_size of {least:,}, so it is not exported")
+
+
+def export(path: Path, members: Members, snapshot: Snapshot, *, gate: Gate) -> int:
     """Write the export and the date of its data whole, readable by its owner only. Returns how many members can be mailed.
 
     Raises Refused for an audience that is smaller than its ``minimum_size``.
     """
-    least = members.audience.minimum_size
-    if least is not None and len(members) < least:
-        raise Refused(f"{members.audience.audience}: has {len(members):,} members, fewer than its minimum_size of {least:,}, so it is not exported")
-    frame = export_frame(members, snapshot, unknown_consent=unknown_consent)
+    check_size(members)
+    frame = export_frame(members, snapshot, gate=gate)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_table(path, frame, private=True, dated=members)
     return int(frame["email"].notna().sum())

@@ -59,17 +59,19 @@ def check_ending(path: Path) -> str:
     return ending
 
 
-def write_table(path: Path, frame: pd.DataFrame, *, private: bool = False, dated: Dated | None = None) -> None:
+def write_table(path: Path, frame: pd.DataFrame, *, private: bool = False, dated: Dated | None = None, for_people: bool = True) -> None:
     """Write a frame (without its index) in the format of the file's ending, whole or not at all. ``private``: only its owner can read it.
+
+    ``for_people``: in CSV, cells that a spreadsheet would run as a formula are escaped; False is for tools that compare cells as they are.
 
     ``dated`` goes into the file: as metadata of Parquet, as fields of JSON beside ``rows``, as a column data_date where there are only rows.
     """
-    write_blocks(path, [frame], private=private, dated=dated)
+    write_blocks(path, [frame], private=private, dated=dated, for_people=for_people)
 
 
-def write_blocks(path: Path, blocks: Iterable[pd.DataFrame], *, private: bool = False, dated: Dated | None = None) -> int:
+def write_blocks(path: Path, blocks: Iterable[pd.DataFrame], *, private: bool = False, dated: Dated | None = None, for_people: bool = True) -> int:
     """Write frames with the same columns, at least one, after each other into one file, as ``write_table`` does. Returns the number of rows."""
-    rows, writer = 0, _WRITERS[check_ending(path)]
+    rows, writer = 0, _WRITERS[check_ending(path)] if for_people or check_ending(path) != ".csv" else _EXACT_CSV
     with whole_file(path) as temporary:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644))
         with writer(temporary, dated) as write:
@@ -149,20 +151,20 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _csv(frame: pd.DataFrame, *, header: bool) -> str:
-    columns = [_cells(frame.iloc[:, position]) for position in range(frame.shape[1])]
-    safe = pd.concat(columns, axis=1) if columns else frame
-    return str(safe.set_axis([safe_cell(str(name)) for name in frame.columns], axis=1).to_csv(index=False, header=header, lineterminator="\n"))
+def _csv(frame: pd.DataFrame, *, header: bool, safe: Callable[[str], str] = safe_cell) -> str:
+    columns = [_cells(frame.iloc[:, position], safe) for position in range(frame.shape[1])]
+    cells = pd.concat(columns, axis=1) if columns else frame
+    return str(cells.set_axis([safe(str(name)) for name in frame.columns], axis=1).to_csv(index=False, header=header, lineterminator="\n"))
 
 
-def _cells(column: pd.Series) -> pd.Series:
+def _cells(column: pd.Series, safe: Callable[[str], str]) -> pd.Series:
     if pd.api.types.is_bool_dtype(column):
         return column.map(_BOOLEANS)
     if pd.api.types.is_float_dtype(column):
         return rounded(column)
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return column
-    return column.map(lambda cell: safe_cell(cell) if isinstance(cell, str) else _BOOLEANS[cell] if isinstance(cell, bool) else cell)
+    return column.map(lambda cell: safe(cell) if isinstance(cell, str) else _BOOLEANS[cell] if isinstance(cell, bool) else cell)
 
 
 def _json_lines(frame: pd.DataFrame) -> list[str]:
@@ -191,7 +193,7 @@ def _parquet(path: Path, dated: Dated | None) -> Iterator[Write]:
 
 
 @contextmanager
-def _text(path: Path, dated: Dated | None, *, form: str) -> Iterator[Write]:
+def _text(path: Path, dated: Dated | None, *, form: str, safe: Callable[[str], str] = safe_cell) -> Iterator[Write]:
     begin, end = _around(dated) if form == ".json" else ("", "")
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(begin)
@@ -200,7 +202,7 @@ def _text(path: Path, dated: Dated | None, *, form: str) -> Iterator[Write]:
         def write(frame: pd.DataFrame) -> None:
             nonlocal blocks
             if form == ".csv":
-                file.write(_csv(_with_date(frame, dated), header=blocks == 0))
+                file.write(_csv(_with_date(frame, dated), header=blocks == 0, safe=safe))
             elif lines := _json_lines(frame if form == ".json" else _with_date(frame, dated)):
                 before = "" if form == ".jsonl" else "\n" if blocks == 0 else ",\n"
                 file.write(before + ("\n" if form == ".jsonl" else ",\n").join(lines) + ("\n" if form == ".jsonl" else ""))
@@ -215,3 +217,4 @@ _WRITERS: dict[str, Callable[[Path, Dated | None], AbstractContextManager[Write]
     ".parquet": _parquet,
     **{ending: partial(_text, form=ending) for ending in (".csv", ".json", ".jsonl")},
 }
+_EXACT_CSV = partial(_text, form=".csv", safe=str)

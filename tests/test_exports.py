@@ -56,6 +56,12 @@ def test_formulas_are_harmless_in_csv_and_unchanged_in_what_machines_read(tmp_pa
     assert pd.read_parquet(tmp_path / "t.parquet")["=name"].tolist()[0] == "=1+1"
 
 
+def test_a_file_for_tools_holds_every_cell_as_it_is(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"=name": ["=1+1", None, "+4512345678"], "yes": [True, None, False]})
+    write_table(tmp_path / "t.csv", frame, for_people=False)
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == "=name,yes\n=1+1,true\n,\n+4512345678,false\n"
+
+
 @pytest.mark.parametrize("dated", [None, Day()])
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_blocks_become_one_file(ending: str, dated: Dated | None, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
 from features.files import read_current
+from features.made_up import CANARY_EMAIL
 from serving.scores import Scores
 from whobuys.cli import app
 from whobuys.demo import _STEPS
@@ -29,6 +31,13 @@ def test_a_scale_that_cannot_be_made_is_refused(scale: str, tmp_path: Path) -> N
     assert not (tmp_path / "demo").exists()
 
 
+def text_of(path: Path) -> str:
+    """What can be read in a file: its bytes, and the cells of a table, whose bytes are compressed."""
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.DataFrame()
+    cells = "\n".join(str(value) for column in frame for value in frame[column].dropna().unique())
+    return path.read_bytes().decode("latin-1") + cells
+
+
 @pytest.mark.proof
 def test_from_exports_to_audiences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHOBUYS_TODAY", "")  # the demo sets its own clock; afterwards it is as before
@@ -43,4 +52,7 @@ def test_from_exports_to_audiences(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     exports = sorted(path.name for path in (folder / "exports").iterdir())
     assert any("repellent" in name or "locks" in name or "boot-care" in name for name in exports)
     assert "What to look at now" in result.stdout
+    assert CANARY_EMAIL not in result.output
+    named = {path.relative_to(folder).parts[0] for path in folder.rglob("*") if path.is_file() and CANARY_EMAIL in text_of(path)}
+    assert named - {"exports"} == {"exports-in", "tables"}
     assert demo(folder, "--scale", "0.1").exit_code == 0

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from whobuys import __version__, answer_verbs, audience_verbs, demo, folder_verbs, report_verbs, training_verbs
+from whobuys import __version__, answer_verbs, audience_verbs, demo, export_verbs, folder_verbs, report_verbs, training_verbs
 from whobuys.terminal import Verbs
 
 app = typer.Typer(
@@ -45,5 +45,7 @@ for verb in (
     folder_verbs.schema,
 ):
     app.command(verb.__name__.strip("_"))(verb)
+audience_verbs.app.command()(export_verbs.export)
+report_verbs.app.command()(export_verbs.tables)
 app.add_typer(audience_verbs.app, name="audience")
 app.add_typer(report_verbs.app, name="report")

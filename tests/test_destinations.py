@@ -178,8 +178,10 @@ def test_a_default_country_stands_for_customers_without_one() -> None:
     assert (list(asked["phone"]), list(asked["country"])) == (["+4720000003"], ["NO"])
     configured = gate(country=None, config={**basis, "audiences": {"default_country": "se"}}).contacts(["unknown"], "email").frame
     assert list(configured["country"]) == ["SE"]
-    with pytest.raises(UsageError, match="the default country 'Noreg5' is no country; write its code of two letters, such as NO, or its name"):
+    with pytest.raises(UsageError, match="--default-country: 'Noreg5' is no country; write its code of two letters, such as NO"):
         gate(country="Noreg5")
+    with pytest.raises(DataError, match=r"whobuys.toml, \[audiences\] default_country: 'ZZ' is no country; write its code"):
+        gate(country=None, config={"audiences": {"default_country": "ZZ"}})
 
 
 @pytest.mark.parametrize("channel, names", [("email", "email"), ("sms", "phone"), ("ads", "email or phone")])

@@ -194,7 +194,7 @@ def test_no_formula_runs_in_a_file_for_people_and_no_cell_of_a_tool_is_changed(f
         ("tents --to csv --channel fax", UsageError, "--channel fax: there is no such channel; known are: ads, email, sms"),
         ("tents --to meta --with-control", UsageError, "--with-control: meta would write to the control group"),
         ("tents --to meta -o a.parquet", UsageError, "a.parquet: --to meta writes a file that ends with .csv"),
-        ("tents --to meta --default-country Atlantis", UsageError, "the default country 'Atlantis' is no country"),
+        ("tents --to meta --default-country Atlantis", UsageError, "--default-country: 'Atlantis' is no country"),
         ("tents --to meta --json --csv", UsageError, "--json and --csv exclude each other"),
     ],
 )

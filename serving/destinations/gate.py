@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.conditions.people import ADDRESSES
-from features.config import Channel, Config
+from features.config import CONFIG, Channel, Config
 from features.errors import DataError, UsageError, listed
 from features.shop import Shop
 from serving.destinations.normalise import address, country, phone
@@ -50,12 +50,13 @@ class Gate:
     def of(cls, shop: Shop, config: Config, *, default_country: str | None = None) -> "Gate":
         """The gate of a shop as its whobuys.toml has it; ``default_country`` instead of the one there.
 
-        Raises Refused when the configured suppression list is missing, UsageError for a default country that is none.
+        Raises Refused when the configured suppression list is missing, UsageError for a default country that is none, DataError for one there.
         """
         written = default_country or config.audiences.default_country
         region = country(written) if written else None
         if written and region is None:
-            raise UsageError(f"the default country {written!r} is no country; write its code of two letters, such as NO, or its name")
+            wrong = f"{written!r} is no country; write its code of two letters, such as NO"
+            raise UsageError(f"--default-country: {wrong}") if default_country else DataError(f"{CONFIG}, [audiences] default_country: {wrong}")
         suppression = read_suppression(shop.folder, config.audiences.suppression, known_ids=shop.customer_ids)
         return cls(shop, frozenset(config.shop.legal_basis), suppression, region)
 

@@ -36,7 +36,7 @@ from serving.audiences.page import page
 from serving.audiences.reading import parse_documents
 from serving.audiences.showing import best_products
 from serving.destinations.gate import Gate
-from serving.ready_made import audiences_of, identifier, ready_made, ready_made_text
+from serving.ready_made import identifier
 from serving.ready_made.campaigns import pair_audience, save_definition
 from whobuys import audience_verbs
 from whobuys.templates import AUDIENCES as TEMPLATE
@@ -368,27 +368,7 @@ def test_what_is_kept_has_no_personal_data(evidence: Evidence, tmp_path: Path) -
     assert not pd.read_parquet(path).astype(str).apply(lambda column: column.str.contains("@")).any().any()
 
 
-# ready-made ones
-
-
-def test_ready_made_definitions_are_filled_in(evidence: Evidence) -> None:
-    catalogue = evidence.catalogue
-    sets = {
-        "first": catalogue.category("Tents"),
-        "then": catalogue.category("Mosquito repellent"),
-        "products": catalogue.product(catalogue.products.index[0]),
-    }
-    assert ready_made() == ["cross-sell", "long-tail"]
-    for name in ready_made():
-        text = ready_made_text(name)
-        assert text.startswith("# ")
-        made = audiences_of(name, [sets, sets], catalogue=catalogue)
-        assert [audience.audience.endswith("-2") for audience in made] == [False, True]
-        assert "suggested" not in made[0].yaml() and "{" not in made[0].name
-        assert len(build(made[0], evidence)) > 0
-    cross, tail = (audiences_of(name, [sets], catalogue=catalogue)[0] for name in ready_made())
-    assert cross.audience == "tents-no-mosquito-repellent"
-    assert str(catalogue.products["title"].iloc[0]) in tail.name
+# pairs by name
 
 
 @pytest.mark.parametrize(
@@ -406,6 +386,7 @@ def test_words_of_a_pair_are_a_category_a_brand_or_a_keyword(
         "name": "",
         "who": [{"bought": {**first, "within": "12 months"}}, {"not": {"bought": then}}],
         "choose": {"by": {"interested_in": then}, "top": 5000},
+        "goal": "raise-aov",
     }
 
 
@@ -434,6 +415,7 @@ def test_a_definition_is_saved_once_below_what_stands_there(tmp_path: Path) -> N
     assert (tmp_path / AUDIENCES).read_text(encoding="utf-8").startswith("# mine\n")
     assert list(saved_audiences(tmp_path)) == ["tents", "tent-no-repellent"]
     assert save_definition(tmp_path, audience.with_top(7)) == audience
+    assert save_definition(tmp_path, parse_audience({**audience.words(), "goal": "launch"}, source="x")) == audience
     with pytest.raises(
         Refused, match="the audience 'tents' there asks something else; rename it, then run this again, or build it as it stands: whobuys"
     ):
@@ -519,13 +501,6 @@ def test_a_pair_that_is_saved_already(choose: str, refused: bool, told: str, sho
         assert told in result.stderr and json.loads(result.stdout)[0]["size"] == 7
 
 
-def test_suggestions_are_tables_or_definitions(folder: Path) -> None:
-    assert run(folder, "suggest", "--top", "2").count("\n") == 10
-    pairs = json.loads(run(folder, "suggest", "cross-sell", "--top", "3", "--json"))
-    assert len(pairs) == 3 and pairs[0]["lift_low"] > 1.5
-    assert len(parse_audiences(run(folder, "suggest", "cross-sell", "--top", "5", "--yaml"), source="x")) == 5
-
-
 @pytest.mark.parametrize(
     "arguments, kind, message",
     [
@@ -535,8 +510,6 @@ def test_suggestions_are_tables_or_definitions(folder: Path) -> None:
         ("build long-tail --bought Tents --not-bought Tarps", UsageError, "--bought and --not-bought go with the audience cross-sell"),
         ("build cross-sell -o a.csv", UsageError, "a.csv: these are 5 audiences, a file each; give a folder with -o"),
         ("build cross-sell --json --csv", UsageError, "--json and --csv exclude each other"),
-        ("suggest nothing", UsageError, "there is no kind of suggestion 'nothing'"),
-        ("suggest --csv", UsageError, "--csv prints one table; name its kind"),
         ("build cross-sell --bundle x", DataError, "there is no bundle 'x'"),
     ],
 )

@@ -20,14 +20,17 @@ from whobuys.terminal import say, tell_rule, warn_if_stale
 _ATTRIBUTE = re.compile(r"\s*(?P<column>[^<>=]+?)\s*(?P<sign>>=|<=|=)\s*(?P<value>.+?)\s*")
 
 
-def opened(shop: Path, as_of: date | None, *, bundle: str | None, memory_limit: str | None, threads: int | None) -> tuple[Bundle, Snapshot]:
-    """What answers about products are made of. Raises DataError as ``open_as_of`` does, and when nothing is known of what was bought.
+def opened(
+    shop: Path, as_of: date | None, *, bundle: str | None, memory_limit: str | None, threads: int | None, products: bool = True
+) -> tuple[Bundle, Snapshot]:
+    """What answers are made of. Raises DataError as ``open_as_of`` does, and, for answers about ``products``, when it is not known what was bought.
 
     Warns when no date was asked for and the orders are old, and says so when a rule answers.
     """
     model, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
-    check_interest(snapshot.shop, model)
-    tell_rule(model.rule)
+    if products:
+        check_interest(snapshot.shop, model)
+        tell_rule(model.rule)
     if as_of is None:
         warn_if_stale(snapshot.as_of, horizon=model.horizon)
     return model, snapshot

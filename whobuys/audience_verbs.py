@@ -1,4 +1,4 @@
-"""The verbs about audiences: list, show, build, suggest."""
+"""The verbs about audiences: list, show, build, preview, check, schema; suggest is registered with them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from whobuys.suggest_verbs import suggest
 from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, Say, ShopFolder, Threads, form_of, progress, say, set_threads
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from features.snapshot import Snapshot
-    from models.bundle import Bundle
     from serving.audiences import Audience, Members
     from serving.destinations.gate import Gate
+    from serving.suggestions import Ground
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Saved audiences: who to reach, as a question that is asked again.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or a ready-made one: long-tail, cross-sell.")]
+app.command()(suggest)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or a ready-made one (whobuys audience list).")]
 
 
 @app.command("list")
@@ -35,16 +38,13 @@ def list_(shop: ShopFolder = HERE, json_: Json = False, csv: Csv = False) -> Non
 def show(name: Name, shop: ShopFolder = HERE) -> None:
     """Show how an audience is defined, which products its conditions match, and its latest answer."""
     from serving.audiences.listing import matches
-    from serving.ready_made import ready_made_text
-    from serving.ready_made.campaigns import find_audience
+    from serving.ready_made.campaigns import find_audience, ready_made_of
 
-    saved = find_audience(shop, name)
-    if saved is None:
-        typer.echo(ready_made_text(name), nl=False)
-        say("suggested products are found in the shop when it is built; see them with: whobuys audience suggest")
-        return
-    typer.echo(saved.yaml(), nl=False)
-    for line in matches(shop, saved):
+    audience, made = find_audience(shop, name), ready_made_of(shop, name)
+    typer.echo(made.text if made else audience.yaml() if audience else "", nl=False)
+    if made and made.filled_in_by:
+        say(f"suggested products are found in the shop when it is built; see them with: whobuys audience suggest {made.filled_in_by}")
+    for line in matches(shop, audience) if audience else ():
         say(line)
 
 
@@ -77,19 +77,21 @@ def build(
     from serving.destinations.gate import Gate
     from serving.exports import text_of
     from serving.published import enough_room
-    from serving.ready_made.campaigns import find_audience
+    from serving.ready_made.campaigns import USUAL, find_audience
+    from serving.suggestions import Ground
     from whobuys.asking import opened
 
-    find_audience(shop, name)
+    found = find_audience(shop, name)
     _check_options(name, bought, not_bought)
+    products = bought is not None or (found is not None and found.needs_interest)
     with enough_room(shop), progress() as tell:
-        model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
+        model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads, products=products)
         tell(f"asking {name} as of {snapshot.as_of}")
-        audiences = _audiences(name, shop, (bought, not_bought), model, snapshot)
-        audiences = [audience.with_top(top) for audience in audiences] if top else audiences
-        _check_output(output, audiences)
         gate = Gate.of(snapshot.shop, load_config(shop))
         evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=gate.basis)
+        audiences = _audiences(name, shop, (bought, not_bought), Ground(model, evidence, top=USUAL))
+        audiences = [audience.with_top(top) for audience in audiences] if top else audiences
+        _check_output(output, audiences)
         rows = []
         for members in build_all(audiences, evidence):
             rows.append(_write(members, snapshot, shop=shop, output=output, gate=gate, bundle=model.id, tell=tell))
@@ -98,7 +100,7 @@ def build(
 
 @app.command()
 def preview(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or one that was built.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, a ready-made one, or one that was built.")],
     shop: ShopFolder = HERE,
     by: Annotated[str | None, typer.Option("--by", metavar="COLUMN", help="Break it down by a column of the customers, such as country.")] = None,
     as_of: AsOf = None,
@@ -122,7 +124,7 @@ def preview(
 
     audience, config = _defined(shop, name), load_config(shop)
     with enough_room(shop), progress() as tell:
-        model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
+        model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads, products=audience.needs_interest)
         tell(f"asking {name} as of {snapshot.as_of}")
         basis = config.shop.legal_basis
         evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=basis)
@@ -144,7 +146,7 @@ def preview(
 
 
 def _defined(shop: Path, name: str) -> "Audience":
-    """The saved or built audience of that name. Raises DataError for a ready-made one, whose products are found when it is built."""
+    """The saved, ready-made or built audience of that name. Raises DataError for a ready-made one whose products are found when it is built."""
     from features.errors import DataError
     from serving.ready_made.campaigns import find_audience
 
@@ -167,7 +169,7 @@ def _numbers_text(table: "pd.DataFrame") -> str:
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, or one that was built.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An audience of audiences.yaml, a ready-made one, or one that was built.")],
     shop: ShopFolder = HERE,
     bundle: BundleId = None,
     memory_limit: MemoryLimit = None,
@@ -217,59 +219,6 @@ def schema() -> None:
     typer.echo(json.dumps({"title": "An audience of whobuys", **Audience.model_json_schema()}, indent=1, ensure_ascii=False))
 
 
-@app.command()
-def suggest(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="cross-sell or long-tail.", show_default="both")] = None,
-    shop: ShopFolder = HERE,
-    top: Annotated[int, typer.Option("--top", min=1, help="At most so many suggestions of each kind.")] = 10,
-    yaml: Annotated[bool, typer.Option("--yaml", help="Print audiences that can be put into audiences.yaml.")] = False,
-    as_of: AsOf = None,
-    bundle: BundleId = None,
-    memory_limit: MemoryLimit = None,
-    threads: Threads = None,
-    json_: Json = False,
-    csv: Csv = False,
-) -> None:
-    """Suggest audiences from the orders: pairs for cross-selling, and long-tail products that are wanted more than they sell."""
-    set_threads(threads)
-    form = form_of(json=json_, csv=csv)
-    from features.errors import UsageError
-    from serving.exports import text_of
-    from serving.published import enough_room
-    from serving.ready_made import CROSS_SELL, LONG_TAIL
-    from whobuys.asking import opened
-
-    kinds = [kind] if kind else [CROSS_SELL, LONG_TAIL]
-    if kinds[0] not in (CROSS_SELL, LONG_TAIL):
-        raise UsageError(f"there is no kind of suggestion {kind!r}; there are: {CROSS_SELL}, {LONG_TAIL}")
-    if len(kinds) > 1 and form != "table":
-        raise UsageError(f"--{form} prints one table; name its kind: {CROSS_SELL} or {LONG_TAIL}")
-    with enough_room(shop), progress() as tell:
-        tell(f"looking for {' and '.join(kinds)} suggestions")
-        model, snapshot = opened(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
-        found = [_suggested(each, top, model, snapshot) for each in kinds]
-    if yaml:
-        typer.echo("---\n".join(audience.yaml() for _, audiences in found for audience in audiences), nl=False)
-        return
-    for each, (table, _) in zip(kinds, found, strict=True):
-        typer.echo((f"{each}\n" if len(kinds) > 1 else "") + text_of(table, form), nl=len(kinds) > 1)
-    say(f"next: whobuys audience build {kinds[0]}")
-
-
-def _suggested(kind: str, top: int, bundle: "Bundle", snapshot: "Snapshot") -> "tuple[pd.DataFrame, list[Audience]]":
-    from features.products import Catalogue
-    from serving.ready_made import CROSS_SELL
-    from serving.ready_made.campaigns import cross_sell_audiences, cross_sell_table, long_tail_audiences, long_tail_table
-    from serving.suggestions import cross_sell, long_tail
-
-    catalogue = Catalogue.of(snapshot.shop)
-    if kind == CROSS_SELL:
-        pairs = cross_sell(snapshot, top=top)
-        return cross_sell_table(pairs), cross_sell_audiences(pairs, catalogue)
-    found = long_tail(snapshot, catalogue, lambda sets: bundle.interest_blocks(snapshot, sets), most=top)
-    return long_tail_table(found), long_tail_audiences(found, catalogue)
-
-
 def _check_options(name: str, bought: str | None, not_bought: str | None) -> None:
     from features.errors import UsageError
     from serving.ready_made import CROSS_SELL
@@ -291,23 +240,21 @@ def _check_output(output: Path | None, audiences: "Sequence[Audience]") -> None:
     check_ending(output)
 
 
-def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], model: "Bundle", snapshot: "Snapshot") -> "list[Audience]":
-    """The saved audience, the one of the named pair (which is then saved), or what the orders suggest."""
-    from features.products import Catalogue
+def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], ground: "Ground") -> "list[Audience]":
+    """The saved or ready-made audience, the one of the named pair (which is then saved), or what the shop suggests."""
     from serving.audiences import AUDIENCES
     from serving.ready_made.campaigns import find_audience, pair_audience, save_definition, suggested_audiences
 
     bought, not_bought = pair
-    catalogue = Catalogue.of(snapshot.shop)
     if bought is not None and not_bought is not None:
-        audience = pair_audience(bought, not_bought, catalogue)
+        audience = pair_audience(bought, not_bought, ground.catalogue)
         if saved := save_definition(shop, audience):
             say(f"{shop / AUDIENCES} has the audience {saved.audience} already; it is built as it stands there")
             return [saved]
         say(f"wrote the audience {audience.audience} into {shop / AUDIENCES}")
         return [audience]
-    saved = find_audience(shop, name)
-    return [saved] if saved else suggested_audiences(name, model, snapshot, catalogue)
+    found = find_audience(shop, name)
+    return [found] if found else suggested_audiences(name, ground)
 
 
 def _write(members: "Members", snapshot: "Snapshot", *, shop: Path, output: Path | None, gate: "Gate", bundle: str, tell: Say) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The audiences of a shop folder and their latest answers become tables and sentences for people."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ from features.products import Catalogue
 from features.shop import Shop
 from serving.audiences.definitions import Audience, product_sets, saved_audiences
 from serving.audiences.members import MEMBERS
-from serving.ready_made import ready_made
+from serving.ready_made import ReadyMade, definitions
 
 
 def latest(shop: Path, audience: str) -> dict[str, object] | None:
@@ -30,9 +31,14 @@ def listing(shop: Path) -> pd.DataFrame:
     """
     saved = {name: audience.name for name, audience in saved_audiences(shop).items()}
     rows = [_row(shop, name, title, "saved") for name, title in saved.items()]
-    rows += [_row(shop, name, "", "built") for name in built_audiences(shop) if name not in saved]
-    rows += [_row(shop, name, "", "ready-made") for name in ready_made()]
+    rows += [_row(shop, name, "", "built") for name in built_audiences(shop) if name not in saved and name not in definitions()]
+    rows += [_row(shop, name, _title(made), "ready-made") for name, made in definitions().items() if name not in saved]
     return pd.DataFrame(rows).convert_dtypes()
+
+
+def _title(made: ReadyMade) -> str:
+    """Its name; what it is filled in with is not known before it is built."""
+    return re.sub(r"{.*?}", "...", str(made.definition["name"]))
 
 
 def _row(shop: Path, audience: str, name: str, kind: str) -> dict[str, object]:

@@ -19,6 +19,7 @@ from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.bundle import Bundle
 from serving.audiences.definitions import Audience, predicted_sets, product_sets
+from serving.audiences.emptiness import why_empty
 from serving.audiences.predicted import base_rate
 from serving.audiences.showing import SHOWN, best_products
 from serving.customers import Customers
@@ -35,9 +36,9 @@ TARGET, CONTROL = "target", "control"
 class Members:
     """The answer to an audience as of a date.
 
-    ``frame``: customer_id, probability, rank (from 1), show_1 .. show_3 (ids of products to show, null when there are fewer), group (target, or
-    control, which is not written to), the best first. ``probability`` is to buy from ``ranked_by`` within the horizon, or to order anything when the
-    definition ranks by no probability.
+    ``frame``: customer_id, probability, rank (from 1), value (only where a number such as lifetime_value ranks: that number), show_1 .. show_3 (ids
+    of products to show, null when there are fewer), group (target, or control, which is not written to), the best first. ``probability`` is to buy
+    from ``ranked_by`` within the horizon, or to order anything when the definition ranks by no probability.
     ``base_rate`` is its mean over all customers with orders, ``unknown`` how many customers were left out because it is not known of them.
     ``notes`` are sentences for people: why it is empty, that it is small.
     """
@@ -127,11 +128,14 @@ def build(audience: Audience, evidence: Evidence) -> Members:
     chosen = chosen[best_first(np.nan_to_num(scores[chosen], nan=-np.inf))]
     ids = evidence.customer_ids[chosen]
     frame = pd.DataFrame({"customer_id": ids, "probability": probability[chosen], "rank": np.arange(1, len(chosen) + 1)})
-    shown = best_products(evidence, _to_show(audience, evidence.catalogue), evidence.codes[chosen])
+    if audience.choose and not audience.choose.by.asks.is_probability:
+        frame["value"] = scores[chosen]
+    shown = best_products(evidence, _to_show(audience, evidence.catalogue), evidence.codes[chosen], out_of_stock=audience.out_of_stock)
     frame = pd.concat([frame, shown], axis=1).assign(group=control_group(audience, ids))
     rate = base_rate(probability)
     found = Members(audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, rate, unknown, frame)
-    return replace(found, notes=_notes(found, named))
+    told = len(found) or any(not len(products) for _, products in named)
+    return replace(found, notes=(*_notes(found, named), *(() if told else why_empty(audience, evidence))))
 
 
 def control_group(audience: Audience, customer_ids: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -139,9 +143,14 @@ def control_group(audience: Audience, customer_ids: NDArray[np.object_]) -> NDAr
 
     Which it is depends on the audience's id and the customer's alone: it stays when the audience is built again, and is another draw in another one.
     """
-    key = hashlib.sha256(audience.audience.encode()).hexdigest()[:16]
-    place = hash_array(customer_ids, hash_key=key, categorize=False) / 2.0**64 if len(customer_ids) else np.zeros(0)
+    place = draw(audience.audience, customer_ids)
     return np.where(place < (audience.control_group or 0.0), CONTROL, TARGET).astype(object)
+
+
+def draw(name: str, customer_ids: NDArray[np.object_]) -> NDArray[np.float64]:
+    """A number from 0 to 1 for each customer, evenly spread; it depends on the name and the customer's id alone, and is another one by another name."""
+    key = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return np.asarray(hash_array(customer_ids, hash_key=key, categorize=False) / 2.0**64) if len(customer_ids) else np.zeros(0)
 
 
 def _by_hand(audience: Audience, evidence: Evidence, place: str) -> NDArray[np.intp]:
@@ -197,7 +206,7 @@ def _notes(found: Members, named: Sequence[tuple[str, ProductSet]]) -> tuple[str
     empty = [f"{place}: no product fits all that is named there ({products.label})" for place, products in named if not len(products)]
     small = audience.minimum_size is not None and size < audience.minimum_size
     notes = [*empty, *([f"has {size:,} members, fewer than its minimum_size of {audience.minimum_size:,}"] if small else [])]
-    if found.lift < 1 and audience.ranking is not None:
+    if found.lift < 1 and audience.ranking is not None and audience.ranking.asks.is_probability:
         notes.append(f"its members buy less probably than customers taken at random (lift {found.lift:.2f}): ask for fewer, with a lower top")
     return tuple(notes)
 
@@ -221,8 +230,8 @@ def save(shop: Path, members: Members, *, bundle: str | None = None) -> Path:
 
 
 def export_frame(members: Members, snapshot: Snapshot, *, gate: Gate) -> pd.DataFrame:
-    """What an e-mail platform takes, without the control group: customer_id, email (only of those who consented), probability, rank, show_1 .. show_3
-    (titles).
+    """What an e-mail platform takes, without the control group: customer_id, email (only of those who consented), probability, rank, value (where a
+    number ranks), show_1 .. show_3 (titles).
 
     Those on the suppression list are left out, and addresses come through the gate, by consent for e-mail.
     """

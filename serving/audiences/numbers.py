@@ -85,7 +85,7 @@ def _buyers(members: Members, spread: Spread) -> Iterator[Number]:
 
 
 def _worth(members: Members, evidence: Evidence, place: Positions, economy: Economy) -> Iterator[Number]:
-    history = _revenue(evidence)
+    history = revenue_so_far(evidence)
     yield Number("revenue of 12 months", float(history["year"].to_numpy()[place].sum()), "what the members brought in the last 365 days")
     yield Number("revenue ever", float(history["ever"].to_numpy()[place].sum()), "what the members brought so far")
     value = _known_sum(evidence, "lifetime_value", place)
@@ -108,7 +108,7 @@ def _expected_revenue(members: Members, evidence: Evidence, place: Positions) ->
     products = members.audience.about(evidence.catalogue)
     if products is None:
         return _known_sum(evidence, f"expected_revenue_{members.horizon}", place)
-    return float(np.nansum(members.frame["probability"].to_numpy(np.float64))) * _per_buyer(evidence, products)
+    return float(np.nansum(members.frame["probability"].to_numpy(np.float64))) * per_buyer(evidence, products)
 
 
 def _how_revenue(audience: Audience, evidence: Evidence) -> str:
@@ -118,7 +118,7 @@ def _how_revenue(audience: Audience, evidence: Evidence) -> str:
     return f"expected buyers times what a buyer of {products.label} usually spends on it in such a time"
 
 
-def _per_buyer(evidence: Evidence, products: ProductSet) -> float:
+def per_buyer(evidence: Evidence, products: ProductSet) -> float:
     """What a buyer of the set spent on it within a horizon, the mean over the last year; NaN when nobody bought, or nothing has a price."""
     snapshot = evidence.snapshot
     lines = chosen_products(snapshot.shop.lines, products, snapshot.shop)
@@ -128,7 +128,8 @@ def _per_buyer(evidence: Evidence, products: ProductSet) -> float:
     return float("nan") if spent is None or pd.isna(spent) else float(spent) / MONEY
 
 
-def _revenue(evidence: Evidence) -> pd.DataFrame:
+def revenue_so_far(evidence: Evidence) -> pd.DataFrame:
+    """What each customer brought before the date, in the shop's currency: ``ever``, and in the last 365 days (``year``); 0 without an order."""
     snapshot = evidence.snapshot
     orders = snapshot.shop.orders
     past = orders.filter(orders.day < snapshot.day)

@@ -157,7 +157,9 @@ def test_words_that_make_no_sense_are_refused(asked: object, message: str) -> No
 
 
 LANGUAGE = """interested_in bought likely_to_buy orders spent average_order expected_order_value expected_orders expected_revenue lifetime_value
-discount_share gift_share first_order last_order next_order importance lifecycle rfm attribute did in_audience reachable_by not any all"""
+discount_share gift_share first_order last_order next_order importance lifecycle rfm attribute did in_audience reachable_by not any all
+share_bought full_price_share discount_sensitivity price_level orders_per_year frequency_trend high_season_share q4_share is_gift_buyer engagement
+recoverable_value priority"""
 
 
 def test_the_language_has_all_its_conditions_each_with_its_meaning() -> None:

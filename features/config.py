@@ -207,6 +207,14 @@ class AudiencesSection(_Section):
     contact_cost: dict[Channel, Annotated[float, Field(ge=0)]] = Field(
         default={}, description="What one contact costs, by channel, in the shop's currency: { email = 0.01, sms = 0.06, ads = 0.2 }."
     )
+    campaign_cost: float = Field(
+        default=0.0, ge=0, description="What one more campaign costs whatever its size (texts, pictures, work), for the smallest size that pays."
+    )
+    contact_caps: dict[Channel, Annotated[int, Field(ge=0)]] = Field(
+        default={},
+        description="To how many audiences of a plan one customer may belong, by channel: { email = 2 }. One, where nothing is stated; 0 closes a\n"
+        "channel.",
+    )
 
     @field_validator("default_country")
     @classmethod

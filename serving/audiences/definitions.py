@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 import serving.audiences.behaved  # noqa: F401 - so that its conditions are known
 from features.conditions import CONDITIONS, Clause, Clauses, Measure, OneClause
 from features.conditions.values import Bounds, OneOrMore, Share, Top
+from features.config import Channel
 from features.errors import DataError, did_you_mean
 from features.products import Catalogue, ProductSet
 from serving.audiences.predicted import LIKELIHOODS, InAudience, InterestedIn
@@ -37,6 +38,31 @@ class Choose(BaseModel):
     top: Top | None = Field(default=None, description='how many of the best: 5000, or "10%" of those left; all when it is left out')
 
 
+class Offer(BaseModel):
+    """What members are offered: ``offer: {says: free delivery, cost: 4.90}`` or ``offer: {says: 10 % off, discount: 10%}``. What it costs is paid for
+    every order that uses it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    says: str = Field(default="", max_length=200, description="the offer in words")
+    cost: float | None = Field(default=None, ge=0, description="what it costs the shop for each buyer, in the shop's currency")
+    discount: Share | None = Field(default=None, description='the share of the price that is let off, such as "10%"')
+
+    @model_validator(mode="after")
+    def _costs_something_known(self) -> "Offer":
+        if (self.cost is None) == (self.discount is None):
+            raise ValueError("needs either cost (for each buyer, 0 for nothing) or discount (such as 10%)")
+        return self
+
+    def per_buyer(self, revenue: float) -> float:
+        """What it costs for a buyer who spends ``revenue``.
+
+        >>> Offer(discount="10%").per_buyer(50.0), Offer(cost=2).per_buyer(50.0)
+        (5.0, 2.0)
+        """
+        return self.cost if self.cost is not None else (self.discount or 0.0) * revenue
+
+
 def _several(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
@@ -60,6 +86,12 @@ class Audience(BaseModel):
     include: OneOrMore | None = Field(default=None, description="ids of customers who are members whatever the conditions say")
     exclude: OneOrMore | None = Field(default=None, description="ids of customers who are no members whatever the conditions say")
     goal: Goal | None = Field(default=None, description="what it is for")
+    channel: Channel | None = Field(default=None, description="how its members are reached: email, sms or ads; email when it is left out")
+    offer: Offer | None = Field(default=None, description="what its members are offered, and what that costs")
+    variants: int | None = Field(
+        default=None, ge=2, le=26, description="so many versions of the message: every member gets one of them (A, B, ...), always the same"
+    )
+    out_of_stock: bool = Field(default=False, description="true: products that are known to be out of stock may be shown, too")
 
     @model_validator(mode="after")
     def _conditions_ask_something(self) -> "Audience":

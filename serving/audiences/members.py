@@ -21,7 +21,7 @@ from models.bundle import Bundle
 from serving.audiences.definitions import Audience, predicted_sets, product_sets
 from serving.audiences.emptiness import why_empty
 from serving.audiences.predicted import base_rate
-from serving.audiences.showing import SHOWN, best_products
+from serving.audiences.showing import LIKED, SHOWN, best_products
 from serving.customers import Customers
 from serving.destinations.gate import Gate
 from serving.exports import write_table
@@ -30,6 +30,8 @@ from serving.who import best_first
 MEMBERS = "members"
 EXPORTS = "exports"
 TARGET, CONTROL = "target", "control"
+INSIDE = ("group", "expected_revenue", "reason", "variant")
+"""Columns that stay in the shop's folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +150,7 @@ def control_group(audience: Audience, customer_ids: NDArray[np.object_]) -> NDAr
 
 
 def draw(name: str, customer_ids: NDArray[np.object_]) -> NDArray[np.float64]:
-    """A number from 0 to 1 for each customer, evenly spread; it depends on the name and the customer's id alone, and is another one by another name."""
+    """A number from 0 to 1 for each customer, evenly spread: by the name and the customer's id alone, so it stays."""
     key = hashlib.sha256(name.encode()).hexdigest()[:16]
     return np.asarray(hash_array(customer_ids, hash_key=key, categorize=False) / 2.0**64) if len(customer_ids) else np.zeros(0)
 
@@ -231,17 +233,19 @@ def save(shop: Path, members: Members, *, bundle: str | None = None) -> Path:
 
 def export_frame(members: Members, snapshot: Snapshot, *, gate: Gate) -> pd.DataFrame:
     """What an e-mail platform takes, without the control group: customer_id, email (only of those who consented), probability, rank, value (where a
-    number ranks), show_1 .. show_3 (titles).
+    number ranks), show_1 .. show_3 and, once they are known (``with_facts``, ``keep``), like_1 .. like_3 (titles), is_vip, variant (where there
+    are variants) and since (the day of the build at which each entered).
 
     Those on the suppression list are left out, and addresses come through the gate, by consent for e-mail.
     """
-    frame = members.frame[members.frame["group"] == TARGET].drop(columns="group")
+    kept = members.frame[members.frame["group"] == TARGET]
+    frame = kept.drop(columns=[name for name in INSIDE if name in kept and (name != "variant" or not members.audience.variants)])
     frame = frame[~gate.suppressed(frame["customer_id"])].reset_index(drop=True)
     emails = gate.contacts(frame["customer_id"], "email").frame["email"]
     titles = snapshot.shop.products["title"].astype(object)
     titles = titles.where(titles.notna(), titles.index.to_series())
     frame.insert(1, "email", frame["customer_id"].map(emails))
-    for column in SHOWN:
+    for column in (name for name in (*SHOWN, *LIKED) if name in frame):
         frame[column] = frame[column].map(titles)
     return frame
 

@@ -14,6 +14,7 @@ from features.products import ProductSet
 from features.shop import MONEY
 from models.metrics import CAUGHT
 from models.pairs.intervals import Spread
+from serving.audiences.asked import clause_words
 from serving.audiences.definitions import Audience
 from serving.audiences.members import Members
 from serving.audiences.predicted import base_rate
@@ -160,7 +161,7 @@ def parts(members: Members, evidence: Evidence) -> pd.DataFrame:
     for number, clause in enumerate(members.audience.who):
         with at(f"who.{number}.{clause.asks.key}"):
             yes = clause.asks.holds(evidence).yes
-        rows.append((_words(clause.model_dump(mode="json", by_alias=True, exclude_unset=True)), yes))
+        rows.append((clause_words(clause), yes))
     chosen = np.isin(evidence.customer_ids, members.frame["customer_id"].to_numpy())
     found = [
         {
@@ -178,17 +179,6 @@ def _probability(audience: Audience, evidence: Evidence) -> NDArray[np.float32]:
     asks = audience.ranking.asks if audience.ranking is not None else None
     scores = asks.scores(evidence) if asks is not None and asks.is_probability else None
     return evidence.likelihood if scores is None else scores
-
-
-def _words(value: object) -> str:
-    """A condition as one reads it aloud.
-
-    >>> _words({"bought": {"category": "Tents", "within": "12 months"}})
-    'bought category Tents, within 12 months'
-    """
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_words(each)}".replace("_", " ") for key, each in value.items())
-    return " and ".join(_words(each) for each in value) if isinstance(value, list) else str(value)
 
 
 def breakdown(members: Members, evidence: Evidence, column: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from features.conditions import CONDITIONS, OfProducts
-from serving.audiences.definitions import Audience, Choose
+from serving.audiences.definitions import Audience, Choose, Offer
 
 HEAD = """# The audience language
 
@@ -26,6 +26,7 @@ other key is a column of the products: a word (`tags: eco`), a number, `true` or
 def page() -> str:
     """The page as Markdown."""
     parts = [HEAD, "## Keys of an audience\n", _table(Audience.model_fields), "`choose` has:\n", _table(Choose.model_fields)]
+    parts += ["`offer` has either `cost` or `discount`:\n", _table(Offer.model_fields)]
     parts += ["## Product sets\n", f"{PRODUCTS}\n", _table(OfProducts.model_fields), "## Conditions\n"]
     return "\n".join([*parts, *_conditions()])
 

@@ -10,19 +10,20 @@ from features.products import ProductSet
 from features.snapshot import Snapshot
 
 SHOWN = ("show_1", "show_2", "show_3")
+LIKED = ("like_1", "like_2", "like_3")
 MOST_PRODUCTS = 200
 """Products of a large set among which the best are looked for, those that sold most recently."""
 _BLOCK = 50_000
 
 
-def best_products(evidence: Evidence, products: ProductSet, codes: NDArray[np.integer]) -> pd.DataFrame:
+def best_products(evidence: Evidence, products: ProductSet, codes: NDArray[np.integer], *, out_of_stock: bool = False) -> pd.DataFrame:
     """For customers (shop codes), up to three product ids of the set: columns show_1 .. show_3, a row per customer, null when there are fewer.
 
     A product fits who bought what its buyers bought (item-based cosine similarity, Sarwar et al. 2001), popularity settles ties. What the customer
-    has already comes last, what is known to be out of stock never.
+    has already comes last, what is known to be out of stock never, unless ``out_of_stock`` asks for it.
     """
     snapshot, (orders, names) = evidence.snapshot, evidence.purchases
-    candidates = _in_stock(snapshot, products)
+    candidates = _listed(snapshot, products).index.to_numpy(object) if out_of_stock else in_stock(snapshot, products)
     shown = np.full((len(codes), len(SHOWN)), None, dtype=object)
     columns = names.get_indexer(pd.Index(candidates))
     sales = np.where(columns >= 0, np.asarray(orders.sum(axis=0)).ravel()[columns], 0.0) if len(names) else np.zeros(len(candidates))
@@ -39,10 +40,15 @@ def best_products(evidence: Evidence, products: ProductSet, codes: NDArray[np.in
     return pd.DataFrame({name: pd.array(shown[:, at], dtype="str") for at, name in enumerate(SHOWN)})
 
 
-def _in_stock(snapshot: Snapshot, products: ProductSet) -> NDArray[np.object_]:
-    known = snapshot.shop.products
-    listed = known.reindex([product_id for product_id in products.product_ids if product_id in known.index])
+def in_stock(snapshot: Snapshot, products: ProductSet) -> NDArray[np.object_]:
+    """The ids of those of the set that are not known to be out of stock."""
+    listed = _listed(snapshot, products)
     return listed.index[~listed["in_stock"].eq(False).fillna(False).to_numpy(bool)].to_numpy(object)
+
+
+def _listed(snapshot: Snapshot, products: ProductSet) -> pd.DataFrame:
+    known = snapshot.shop.products
+    return known.reindex([product_id for product_id in products.product_ids if product_id in known.index])
 
 
 def _similarity(orders: csr_matrix, columns: NDArray[np.intp]) -> csc_matrix:

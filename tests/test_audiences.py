@@ -458,7 +458,8 @@ def test_both_campaigns_come_out_of_the_box(folder: Path, tmp_path: Path) -> Non
             with Path(row["file"]).open(encoding="utf-8") as file:
                 lines = list(csv.DictReader(file))
             assert len(lines) == row["size"] <= 20
-            assert list(lines[0]) == ["customer_id", "email", "probability", "rank", "show_1", "show_2", "show_3", "data_date"]
+            shown = ["show_1", "show_2", "show_3", "like_1", "like_2", "like_3"]
+            assert list(lines[0]) == ["customer_id", "email", "probability", "rank", *shown, "is_vip", "since", "data_date"]
             assert sum(bool(line["email"]) for line in lines) == row["with_email"]
             assert (folder / "members" / row["audience"] / "2026-07-01.parquet").is_file()
             assert all(line["show_1"] for line in lines)

@@ -13,6 +13,8 @@ from features.products import Catalogue
 from models.pairs.intervals import Spread
 from serving.audiences import Members, build, evidence_of, parse_audience
 from serving.audiences.numbers import Economy, Number, breakdown, numbers, parts, top_products
+from serving.audiences.payoff import Costs, payoff_numbers
+from serving.audiences.profile import drivers, profile_numbers
 from serving.published import open_as_of
 from whobuys.cli import app
 
@@ -100,3 +102,31 @@ def test_the_verb(shop: Path) -> None:
     assert not list((shop / "members").glob("*")) if (shop / "members").exists() else True
     by = CliRunner().invoke(app, ["audience", "preview", "campers", "--by", "country", "--csv", "--shop", str(shop), "--threads", "1"])
     assert by.stdout.startswith("country,size,share,expected_buyers")
+
+
+def test_what_sets_members_apart_and_what_contacts_pay(members: Members, evidence: Evidence) -> None:
+    table = drivers(members, evidence)
+    assert 0 < len(table) <= 6 and table["apart"].abs().is_monotonic_decreasing and (table["apart"].abs() >= 0.1).all()
+    assert "orders so far" in set(table["fact"])  # the audience asks for two orders or more
+    frequent = table.set_index("fact").loc["orders so far"]
+    facts = evidence.snapshot.customers()["frequency"]
+    assert frequent["everybody"] == pytest.approx(facts.mean(), rel=1e-5)
+    assert frequent["members"] == pytest.approx(facts.loc[members.frame["customer_id"]].mean(), rel=1e-5)
+    found = {
+        each.name: each.value for each in [*profile_numbers(members, evidence), *payoff_numbers(members, evidence, Costs({"email": 0.5}, margin=0.4))]
+    }
+    assert found["share repeat"] == pytest.approx(
+        1 - {each.name: each.value for each in numbers(members, evidence, Spread(), Economy({}))}["share new"]
+    )
+    assert found["expected revenue per contact, email"] > 0 and found["price of an item"] > 0
+    assert 0 < found["smallest size that pays, email"] <= found["largest size that pays, email"] <= len(members)
+
+
+def test_nobody_has_no_profile(evidence: Evidence) -> None:
+    nobody = build(parse_audience({"audience": "x", "who": [{"orders": {"at_least": 10_000}}]}, source="x"), evidence)
+    assert drivers(nobody, evidence).empty and list(profile_numbers(nobody, evidence)) == []
+    assert {each.name for each in payoff_numbers(nobody, evidence, Costs({"email": 1.0}))} <= {
+        "profit, email",
+        "smallest size that pays, email",
+        "largest size that pays, email",
+    }

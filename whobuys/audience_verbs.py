@@ -1,6 +1,6 @@
 """The verbs about audiences: list, show, build, preview, check, schema; suggest is registered with them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ from whobuys.terminal import HERE, AsOf, BundleId, Csv, Json, MemoryLimit, Say, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from features.snapshot import Snapshot
+    from features.conditions import Evidence
     from serving.audiences import Audience, Members
     from serving.destinations.gate import Gate
     from serving.suggestions import Ground
@@ -94,7 +94,7 @@ def build(
         _check_output(output, audiences)
         rows = []
         for members in build_all(audiences, evidence):
-            rows.append(_write(members, snapshot, shop=shop, output=output, gate=gate, bundle=model.id, tell=tell))
+            rows.append(_write(members, evidence, shop=shop, output=output, gate=gate, bundle=model.id, tell=tell))
     typer.echo(text_of(pd.DataFrame(rows), form), nl=False)
 
 
@@ -117,7 +117,9 @@ def preview(
     from features.products import Catalogue
     from serving.audiences import build as build_members
     from serving.audiences import evidence_of, saved_audiences
-    from serving.audiences.numbers import Economy, breakdown, numbers, numbers_table, parts, top_products
+    from serving.audiences.numbers import Economy, breakdown, numbers, numbers_table
+    from serving.audiences.payoff import Costs, channel_of, payoff_numbers
+    from serving.audiences.profile import profile_numbers
     from serving.exports import text_of
     from serving.published import enough_room
     from whobuys.asking import opened
@@ -129,20 +131,26 @@ def preview(
         basis = config.shop.legal_basis
         evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=basis)
         members = build_members(audience, evidence)
-        found = numbers(
-            members,
-            evidence,
-            model.spread,
-            Economy({str(each): cost for each, cost in config.audiences.contact_cost.items()}, config.customers.margin),
-        )
-        tables = [breakdown(members, evidence, by)] if by else [parts(members, evidence), top_products(members, evidence)]
+        costs = Costs.of(config)
+        found = numbers(members, evidence, model.spread, Economy(costs.contact, costs.margin))
+        found += [*profile_numbers(members, evidence), *payoff_numbers(members, evidence, costs)]
+        tables = [breakdown(members, evidence, by)] if by else list(_tables(members, evidence))
     table = numbers_table(found)
     if form != "table":
         typer.echo(text_of(tables[0] if by else table, form, dated=members), nl=False)
         return
     typer.echo("\n".join([_numbers_text(table), *(text_of(each, form) for each in tables)]), nl=False)
-    for note in members.notes:
+    for note in (*members.notes, *costs.left_out(channel_of(members))):
         say(f"note: {note}")
+
+
+def _tables(members: "Members", evidence: "Evidence") -> "Iterator[pd.DataFrame]":
+    """What each condition does, what sets members apart, what they buy; tables without rows are left out."""
+    from serving.audiences.numbers import parts, top_products
+    from serving.audiences.profile import drivers
+
+    found = [parts(members, evidence), drivers(members, evidence), top_products(members, evidence), top_products(members, evidence, by="brand")]
+    yield from (each for each in found if len(each))
 
 
 def _defined(shop: Path, name: str) -> "Audience":
@@ -257,14 +265,18 @@ def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], groun
     return [found] if found else suggested_audiences(name, ground)
 
 
-def _write(members: "Members", snapshot: "Snapshot", *, shop: Path, output: Path | None, gate: "Gate", bundle: str, tell: Say) -> dict[str, object]:
+def _write(members: "Members", evidence: "Evidence", *, shop: Path, output: Path | None, gate: "Gate", bundle: str, tell: Say) -> dict[str, object]:
     """Keep and export the members; returns the row that is printed."""
-    from serving.audiences import export, export_path, save
+    from serving.audiences import export, export_path
+    from serving.audiences.changes import keep
+    from serving.audiences.facts import with_facts
 
-    save(shop, members, bundle=bundle)
+    members, changes = keep(shop, with_facts(members, evidence), evidence, bundle=bundle)
     path = export_path(shop, members) if output is None else output if output.suffix else output / export_path(shop, members).name
-    mailable = export(path, members, snapshot, gate=gate)
+    mailable = export(path, members, evidence.snapshot, gate=gate)
     tell(f"wrote {path}: {len(members):,} members, {mailable:,} with an e-mail address that may be used")
+    if changes.before:
+        tell(f"{changes.entered:,} entered and {changes.left:,} left since {changes.before}: whobuys audience changes {members.audience.audience}")
     for note in members.notes:
         say(f"note: {members.audience.audience}: {note}")
     summary = members.summary()

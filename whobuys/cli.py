@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from whobuys import __version__, answer_verbs, audience_verbs, demo, export_verbs, folder_verbs, report_verbs, training_verbs
+from whobuys import __version__, answer_verbs, audience_verbs, demo, export_verbs, folder_verbs, plan_verbs, report_verbs, training_verbs
 from whobuys.terminal import Verbs
 
 app = typer.Typer(
@@ -46,6 +46,8 @@ for verb in (
 ):
     app.command(verb.__name__.strip("_"))(verb)
 audience_verbs.app.command()(export_verbs.export)
+for of_several in plan_verbs.VERBS:
+    audience_verbs.app.command()(of_several)
 report_verbs.app.command()(export_verbs.tables)
 app.add_typer(audience_verbs.app, name="audience")
 app.add_typer(report_verbs.app, name="report")

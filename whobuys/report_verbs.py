@@ -1,10 +1,11 @@
-"""The verbs that write pages for people: report customers."""
+"""The verbs that write pages for people: report customers, report audiences."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from whobuys.plan_verbs import Names
 from whobuys.terminal import HERE, AsOf, MemoryLimit, ShopFolder, Threads, progress, set_threads, warn_if_stale
 
 PAGE = ".html"
@@ -42,6 +43,46 @@ def customers(
         base = Base.open(shop, as_of, config=load_config(shop), memory_limit=memory_limit, threads=threads, say=tell)
         tell(f"writing about {len(base.customers):,} customers as of {base.as_of}")
         write_text(path, page(base))
+    if as_of is None:
+        warn_if_stale(base.as_of, horizon=base.bundle.horizon)
+    typer.echo(str(path))
+
+
+@app.command()
+def audiences(
+    names: Names = None,
+    shop: ShopFolder = HERE,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write the page.", show_default="reports/audiences.html")
+    ] = None,
+    as_of: AsOf = None,
+    memory_limit: MemoryLimit = None,
+    threads: Threads = None,
+) -> None:
+    """Write a page that compares audiences: potential, historic revenue, lifetime value, a plan, expected against realised, overlap, a panel each.
+
+    It names no customer. Prints the path.
+    """
+    set_threads(threads)
+    from features.config import load_config
+    from features.errors import UsageError
+    from features.files import write_text
+    from serving.audiences import saved_audiences
+    from serving.published import bundle_folder, enough_room
+    from serving.reports.audiences import page
+    from serving.reports.base import Base
+    from serving.reports.comparing import compare
+    from whobuys.plan_verbs import several
+
+    path = output or shop / FOLDER / f"audiences{PAGE}"
+    if path.suffix.lower() != PAGE:
+        raise UsageError(f"{path}: the report is one HTML page; name a file that ends with {PAGE}")
+    with enough_room(shop), progress() as tell:
+        asked, config = several(shop, names), load_config(shop)
+        base = Base.open(shop, as_of, config=config, memory_limit=memory_limit, threads=threads, say=tell)
+        about = compare(asked, base, config, shop=shop, bundles=bundle_folder(shop, base.bundle.id), saved=saved_audiences(shop), say=tell)
+        tell(f"writing about {len(asked)} audiences as of {base.as_of}")
+        write_text(path, page(about))
     if as_of is None:
         warn_if_stale(base.as_of, horizon=base.bundle.horizon)
     typer.echo(str(path))

@@ -16,16 +16,18 @@ from features.conditions.purchases import chosen_products
 from features.errors import DataError
 from features.products import Catalogue
 from features.shop import Shop
-from features.snapshot import Snapshot
+from features.snapshot import Codes, Snapshot
 from models.bundle import ORIGINS, Bundle
-from models.pairs.intervals import SHARE
+from models.pairs.intervals import SHARE, Spread
 from serving.audiences.definitions import Audience
-from serving.audiences.members import build, evidence_of
+from serving.audiences.members import Members, build_all, evidence_of
 from serving.who import best_first
 
 EVERYBODY = "customers taken at random"
 RULES = (EVERYBODY, "bought it last", "ordered last", "highest RFM", "spent most")
 SURE = 0.95
+BAR = 1.25
+"""How many times as often as customers taken at random members of a segment are commonly said to buy."""
 FEW = 20
 """Fewer real buyers than this, over all dates, tell nothing."""
 Mask = NDArray[np.bool_]
@@ -47,12 +49,7 @@ class Check:
     @property
     def lift(self) -> tuple[float, float, float]:
         """How many times as often as customers taken at random members bought, and its 95 % interval; NaN when nobody did."""
-        size, bought, customers, buyers = (float(self.origins[name].sum()) for name in ("size", "bought", "customers", "buyers"))
-        if not size or not buyers:
-            return (float("nan"),) * 3
-        rate = buyers / customers
-        low, high = _wilson(bought, size)
-        return bought / size / rate, low / rate, high / rate
+        return lift_of(self.origins)
 
     def summary(self) -> dict[str, object]:
         """Plain values for JSON."""
@@ -70,42 +67,74 @@ class Check:
         }
 
 
+def lift_of(origins: pd.DataFrame) -> tuple[float, float, float]:
+    """How many times as often as customers taken at random members bought, over all rows of ``Check.origins`` together, and its 95 % interval."""
+    size, bought, customers, buyers = (float(origins[name].sum()) for name in ("size", "bought", "customers", "buyers"))
+    if not size or not buyers:
+        return (float("nan"),) * 3
+    rate = buyers / customers
+    low, high = _wilson(bought, size)
+    return bought / size / rate, low / rate, high / rate
+
+
 def check(audience: Audience, shop: Shop, bundle: Path, *, saved: Mapping[str, Audience], consented: Iterable[str] = ()) -> Check:
     """Ask an audience as of every past date of which the bundle's folder keeps a fit that knew only what came before, and compare with what came.
 
     Raises DataError when there is no such fit, and for names that the shop does not know.
     """
+    (found,) = check_all([audience], shop, bundle, saved=saved, consented=consented)
+    return found
+
+
+def check_all(
+    audiences: Sequence[Audience], shop: Shop, bundle: Path, *, saved: Mapping[str, Audience], consented: Iterable[str] = (), rules: bool = True
+) -> list[Check]:
+    """The same of several audiences, in order; what they share is asked once. Without ``rules`` they are compared with customers at random alone."""
     folders = sorted((bundle / ORIGINS).glob("[0-9]*"))
     if not folders:
         raise DataError(f"{bundle}: keeps no fits of past dates to test an audience with; train with older orders, or more backtest_origins")
-    rows, rules, notes, about, horizon = [], [], [], "", 0
+    parts: list[list[Check]] = [[] for _ in audiences]
     for folder in folders:
         fit = Bundle.load(folder)
         evidence = evidence_of(fit, Snapshot(shop, fit.as_of, fit.horizon), Catalogue.of(shop), saved=saved, consented=consented)
-        found = build(audience, evidence)
-        about, horizon = found.ranked_by, fit.horizon
-        came = _outcome(audience, evidence)
-        chosen = np.isin(evidence.customer_ids, found.frame["customer_id"].to_numpy())
-        probability = found.frame["probability"].to_numpy(np.float64)
-        probability = probability[~np.isnan(probability)]
-        low, high = fit.spread.of_sets(probability.sum(), (probability * (1 - probability)).sum())
-        known = np.isin(evidence.codes, evidence.snapshot.codes)
-        rows.append(
-            {
-                "origin": fit.as_of.isoformat(),
-                "size": len(found),
-                "expected": probability.sum(),
-                "low": float(low),
-                "high": float(high),
-                "bought": int(came[chosen].sum()),
-                "customers": int(known.sum()),
-                "buyers": int(came[known].sum()),
-            }
-        )
-        rules += list(_rules(audience, evidence, chosen, came, origin=fit.as_of))
-        if not len(found) and found.unknown:
-            notes.append(f"as of {fit.as_of}: of {found.unknown:,} customers it cannot be said; fits of past dates know the main horizon only")
-    return Check(audience, about, horizon, pd.DataFrame(rows), pd.DataFrame(rules), tuple(notes))
+        for part, found in zip(parts, build_all(audiences, evidence), strict=True):
+            part.append(_at_origin(found, evidence, fit, rules=rules))
+    return [_together(part) for part in parts]
+
+
+def _at_origin(found: Members, evidence: Evidence, fit: Bundle, *, rules: bool) -> Check:
+    """The check of one date."""
+    codes = bought_within(found.audience, evidence.catalogue, evidence.snapshot.shop, evidence.snapshot.day, fit.horizon)
+    came = np.isin(evidence.codes, codes)
+    row = {"origin": fit.as_of.isoformat(), **compared(found, codes, evidence.snapshot.codes, evidence.snapshot.shop, fit.spread)}
+    chosen = np.isin(evidence.customer_ids, found.frame["customer_id"].to_numpy())
+    plain = list(_rules(found.audience, evidence, chosen, came, origin=fit.as_of, plain=rules))
+    unsaid = f"as of {fit.as_of}: of {found.unknown:,} customers it cannot be said; fits of past dates know the main horizon only"
+    notes = (unsaid,) if not len(found) and found.unknown else ()
+    return Check(found.audience, found.ranked_by, fit.horizon, pd.DataFrame([row]), pd.DataFrame(plain), notes)
+
+
+def _together(parts: Sequence[Check]) -> Check:
+    origins, rules = (pd.concat([getattr(each, name) for each in parts], ignore_index=True) for name in ("origins", "rules"))
+    last = parts[-1]
+    return Check(last.audience, last.about, last.horizon, origins, rules, tuple(note for each in parts for note in each.notes))
+
+
+def compared(found: Members, bought: Codes, known: Codes, shop: Shop, spread: Spread) -> dict[str, object]:
+    """Members beside what came: size, expected, low, high (80 % interval), bought (members who did), customers (with an order before), buyers (among
+    these). ``bought`` and ``known`` are codes of the shop's customers."""
+    probability = found.frame["probability"].to_numpy(np.float64)
+    probability = probability[~np.isnan(probability)]
+    low, high = spread.of_sets(probability.sum(), (probability * (1 - probability)).sum())
+    return {
+        "size": len(found),
+        "expected": probability.sum(),
+        "low": float(low),
+        "high": float(high),
+        "bought": int(found.frame["customer_id"].isin(shop.customer_ids[bought]).sum()),
+        "customers": len(known),
+        "buyers": int(np.isin(known, bought).sum()),
+    }
 
 
 def verdict(found: Check) -> Iterator[str]:
@@ -123,6 +152,8 @@ def verdict(found: Check) -> Iterator[str]:
         lift, low, high = found.lift
         often = f"{lift:.1f} times as often as customers taken at random (95 %: {low:.1f} to {high:.1f})"
         yield f"Members bought {often}: {bought:,} of {size:,}, on {dates}."
+        surely = "surely more" if low > BAR else "surely less" if high < BAR else "not surely more"
+        yield f"That is {(lift - 1) * 100:+,.0f} % against the broad audience, {surely} than the +{(BAR - 1) * 100:.0f} % that is commonly promised."
         yield from _against(rules, bought)
     inside = int(((origins["bought"] >= origins["low"]) & (origins["bought"] <= origins["high"])).sum())
     share = f"{SHARE * 100:.0f} %"
@@ -159,21 +190,24 @@ def _wilson(hits: float, size: float) -> tuple[float, float]:
     return float(middle - half), float(middle + half)
 
 
-def _outcome(audience: Audience, evidence: Evidence) -> Mask:
-    """Which of the evidence's customers bought what the audience is ranked by, or anything when it is about nothing else, within the horizon."""
-    snapshot, products = evidence.snapshot, audience.about(evidence.catalogue)
-    shop, day = snapshot.shop, snapshot.day
+def bought_within(audience: Audience, catalogue: Catalogue, shop: Shop, day: int, horizon: int) -> Codes:
+    """The codes of the customers who bought what the audience is ranked by, or anything when it is about nothing else, in ``horizon`` days from
+    ``day`` on."""
+    products = audience.about(catalogue)
     rows = shop.orders if products is None else chosen_products(shop.lines, products, shop)
-    ahead = rows.filter(rows.customer.notnull(), rows.day >= day, rows.day < day + snapshot.horizon)
-    return np.isin(evidence.codes, ahead.select("customer").distinct().to_pyarrow()["customer"].to_numpy())
+    ahead = rows.filter(rows.customer.notnull(), rows.day >= day, rows.day < day + horizon)
+    found: Codes = np.sort(ahead.select("customer").distinct().to_pyarrow()["customer"].to_numpy().astype(np.int32))
+    return found
 
 
-def _rules(audience: Audience, evidence: Evidence, chosen: Mask, came: Mask, *, origin: date) -> Iterator[dict[str, object]]:
+def _rules(audience: Audience, evidence: Evidence, chosen: Mask, came: Mask, *, origin: date, plain: bool) -> Iterator[dict[str, object]]:
     """What plain rules would have found with as many customers as the audience has; those taken at random find their share."""
     size = int(chosen.sum())
     known = np.isin(evidence.codes, evidence.snapshot.codes)
     usual = came[known].mean() * size if known.any() else 0.0
     yield {"origin": origin.isoformat(), "rule": EVERYBODY, "bought": usual, "alone": usual, "ours_alone": float(came[chosen].sum())}
+    if not plain:
+        return
     allowed = _allowed(audience, evidence)
     for rule, scores in _plain_scores(audience, evidence):
         picked = np.zeros(len(came), dtype=bool)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from features.dates import parse_day
+from features.files import read_json
 from serving.audiences.definitions import parse_audience
 from serving.audiences.listing import latest
 from serving.audiences.members import MEMBERS, Members
@@ -22,9 +23,13 @@ class Kept:
 def kept_members(shop: Path, audience: str) -> Kept | None:
     """The latest answer to an audience, None when it was never built. Raises DataError when what was kept cannot be read."""
     answer = latest(shop, audience)
-    if answer is None:
-        return None
-    day, folder = str(answer["data_date"]), shop / MEMBERS / audience
+    return None if answer is None else kept_as_of(shop, audience, str(answer["data_date"]))
+
+
+def kept_as_of(shop: Path, audience: str, day: str) -> Kept:
+    """The answer as of a day (YYYY-MM-DD) at which it was built. Raises DataError when what was kept cannot be read."""
+    folder = shop / MEMBERS / audience
+    answer = read_json(folder / f"{day}.json")
     members = Members(
         parse_audience(answer["definition"], source=str(folder / f"{day}.json")),
         parse_day(day),

@@ -14,11 +14,13 @@ SHADES = 0.75
 
 @dataclass(frozen=True)
 class Cell:
-    """``text`` of a table's cell, ``below`` it in small, and how strongly it is coloured (``shade``, 0 to 1)."""
+    """``text`` of a table's cell, ``below`` it in small, how strongly it is coloured (``shade``, 0 to 1), and the number by which a table that can be
+    sorted puts it in order (None: unknown, last)."""
 
     text: str
     below: str = ""
     shade: float = 0.0
+    order: float | None = None
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings; ``first`` is the heading of their names."""
+    """Rows under headings; ``first`` is the heading of their names. ``sorted_by``: where a page has the script for it, a touch on a heading sorts the
+    rows by the ``order`` of their cells; this is the heading by which they are sorted as written."""
 
     first: str
     head: Sequence[str]
     rows: Sequence[Row]
     title: str = ""
+    sorted_by: str = ""
     kind: Literal["table"] = "table"
 
 

@@ -103,6 +103,7 @@ class Coverage:
         return "\n".join([*lines, *(line for file in self.files for line in file.text(width))])
 
     def _counts(self) -> list[tuple[str, str, str]]:
+        merged = "without order ids, a customer's rows of a day are one order and are added up, equal ones too"
         return [
             ("lines", f"{self.lines:,}", "" if self.lines else "no interest in products without lines; all about customers works"),
             ("orders", f"{self.orders:,}", ""),
@@ -121,7 +122,7 @@ class Coverage:
             *([("identical lines (kept)", f"{self.identical_lines:,}", "")] if self.identical_lines else []),
             *([("repeated customers", f"{self.repeated_customers:,}", "the last row was kept")] if self.repeated_customers else []),
             *([("repeated products", f"{self.repeated_products:,}", "the last row was kept")] if self.repeated_products else []),
-            *([("merged rows", f"{self.merged_rows:,}", "without order ids, a customer's day is one order")] if self.merged_rows else []),
+            *([("merged rows", f"{self.merged_rows:,}", merged)] if self.merged_rows else []),
             *([("skipped lines", f"{self.skipped:,}", f"see imports/{self.import_id}-skipped.csv")] if self.skipped else []),
         ]
 

@@ -90,7 +90,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], list[str], str]] = {
     "order lines whose date has another name": (
         {"o.csv": FLAT.replace("ordered_at", "order_date") + TWO},
         [],
-        "name their columns, such as --map ordered_at=COLUMN (o.csv was read as order lines and has: order_id, customer_id, order_date, ",
+        "name their columns, such as --map ordered_at=order_date (o.csv was read as order lines and has: order_id, customer_id, order_date, ",
     ),
     "one customer": (
         {"o.csv": FLAT + TWO.replace("bob", "ann")},

@@ -304,7 +304,7 @@ def test_orders_alone_suffice_and_without_ids_a_day_is_an_order(run: Run) -> Non
     assert shop.rows("order_lines", "*") == []
     assert "no interest in products without lines" in shop.coverage.text()
     assert shop.coverage.merged_rows == 1
-    assert "without order ids, a customer's day is one order" in shop.coverage.text()
+    assert "without order ids, a customer's rows of a day are one order and are added up, equal ones too" in shop.coverage.text()
 
 
 def test_cells_of_the_order_may_stand_on_its_first_line_only(run: Run) -> None:

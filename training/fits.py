@@ -59,9 +59,10 @@ class Fits:
         known = [each for each in dates if day_number(each) - first >= horizon]
         if not known:
             age = day_number(as_of) - first
+            shorter = f", or train with --horizon {age // 2} or less" if age >= 2 else ""
             raise DataError(
-                f"as of {as_of} the orders go back {max(age, 0)} days; a horizon of {horizon} days needs at least {2 * horizon}: "
-                f"import older orders, or train with --horizon {max(1, age // 2)} or less"
+                f"as of {as_of} the orders go back {max(age, 0)} day{'s' * (age != 1)}; a horizon of {horizon} day{'s' * (horizon != 1)} needs "
+                f"at least {2 * horizon}: import older orders{shorter}"
             )
         return known
 

@@ -188,7 +188,8 @@ def refuse_mixtures(connection: duckdb.DuckDBPyConnection, staged: Sequence[Stag
     if customers[1] == 0:
         raise DataError("no orders are left to import")
     if customers[0] < 2:
-        who = "no order has a customer" if customers[0] == 0 else f"all {customers[1]:,} orders belong to one customer"
+        every = "the only order belongs" if customers[1] == 1 else f"all {customers[1]:,} orders belong"
+        who = "no order has a customer" if customers[0] == 0 else f"{every} to one customer"
         raise DataError(f"{who}; is customer_id mapped to the right column?")
 
 

@@ -29,6 +29,13 @@ SHARED = ("order_id", "customer_id", "product_id")
 AMBIGUOUS = ("created_at",)
 """Names that say nothing in a file of orders: they need their table, such as customers.created_at."""
 
+TELLING = {
+    "ordered_at": ("date", "time", "day"),
+    "customer_id": ("customer", "client", "buyer", "user", "household"),
+    "order_id": ("order", "invoice", "basket"),
+}
+"""Words in the names of columns that may be meant, for advice only: a column called date may be anything."""
+
 JOINED_BY = {"category": " > ", "tags": ", ", "order_id": "-", "customer_id": "-", "product_id": "-"}
 """What stands between several columns that make one; a space for every other text."""
 
@@ -112,12 +119,13 @@ def _unused(name: str, columns: tuple[str, ...], plans: Iterable[Plan]) -> str:
     return f"{name}={','.join(columns)}: no file takes {name!r} ({kinds}); write the table before the name, such as products.{name}, or leave it out"
 
 
-def _no_orders(plans: Iterable[Plan]) -> str:
+def _no_orders(plans: Sequence[Plan]) -> str:
     """Said before any line is looked at: order lines whose date was not found are no lines without an order."""
+    columns = [column for plan in plans for column in plan.source.columns]
     read = "; ".join(f"{plan.source.path.name} was read as {KIND_WORDS[plan.kind]} and has: {', '.join(plan.source.columns[:12])}" for plan in plans)
     return (
         "none of the files holds orders: an order date (ordered_at) and a customer_id are needed; "
-        f"name their columns, such as --map ordered_at=COLUMN ({read})"
+        f"name their columns, such as {_advice('ordered_at', columns)} ({read})"
     )
 
 
@@ -187,7 +195,8 @@ def _kind(naming: Naming) -> FileKind:
         return "customers"
     missing = "an order date (ordered_at), a product_id or a customer_id"
     columns = ", ".join(naming.source.columns[:12])
-    raise DataError(f"{naming.source.path}: no column is {missing}; name them, such as --map ordered_at=COLUMN; the file has: {columns}")
+    advice = " ".join(_advice(name, naming.source.columns) for name in ("ordered_at", "customer_id"))
+    raise DataError(f"{naming.source.path}: no column is {missing}; name them, such as {advice}; the file has: {columns}")
 
 
 def _need(naming: Naming, kind: FileKind, has: set[str], names: tuple[str, ...]) -> FileKind:
@@ -195,9 +204,16 @@ def _need(naming: Naming, kind: FileKind, has: set[str], names: tuple[str, ...])
         if name not in has and not (name == "customer_id" and "email" in has):
             columns = ", ".join(naming.source.columns[:12])
             raise DataError(
-                f"{naming.source.path}: {KIND_WORDS[kind]} need {name!r}; name its column, such as --map {name}=COLUMN; the file has: {columns}"
+                f"{naming.source.path}: {KIND_WORDS[kind]} need {name!r}; name its column, such as {_advice(name, naming.source.columns)}; "
+                f"the file has: {columns}"
             )
     return kind
+
+
+def _advice(name: str, columns: Iterable[str]) -> str:
+    """The option that maps a canonical column, with a column of the file that sounds like it."""
+    meant = [column for column in columns if any(word in column.casefold() for word in TELLING.get(name, ()))]
+    return f"--map {name}={meant[0] if meant else 'COLUMN'}"
 
 
 def _columns(table: str) -> tuple[Column, ...]:

@@ -115,7 +115,7 @@ def _answers(audience: Audience, evidence: Evidence) -> pd.DataFrame:
 
 def _changes(members: Members, old: pd.DataFrame, now: pd.DataFrame, folder: Path, before: date | None) -> pd.DataFrame:
     is_in, was_in = members.frame["customer_id"].to_numpy(object), old["customer_id"].to_numpy(object)
-    entered, left = np.setdiff1d(is_in, was_in), np.setdiff1d(was_in, is_in)
+    entered, left = (np.sort(some[~pd.Index(some).isin(others)]) for some, others in ((is_in, was_in), (was_in, is_in)))
     then = _then(members.audience, folder, before)
     since = old.set_index("customer_id")[SINCE].reindex(left).to_numpy(object) if SINCE in old else str(before)
     parts = [
@@ -146,7 +146,7 @@ def _why_entered(ids: Words, members: Members, now: pd.DataFrame, then: pd.DataF
     words, chosen = _words(members.audience)
     is_so, was_so = (each.reindex(ids).fillna(UNKNOWN).to_numpy() == YES for each in (now, then))
     reasons = _told(is_so & ~was_so, [f"now {each}" for each in words], f"now among {chosen}" if chosen else "now a member")
-    reasons[~np.isin(ids, then.index.to_numpy(object))] = NEW
+    reasons[~pd.Index(ids).isin(then.index)] = NEW
     reasons[np.isin(ids, np.asarray(members.audience.include or (), dtype=object))] = "put in by hand"
     return reasons
 
@@ -157,7 +157,7 @@ def _why_left(ids: Words, members: Members, now: pd.DataFrame) -> Words:
     texts = [f"no longer {each}" for each in words] + [f"no longer known whether {each}" for each in words]
     last = f"no longer among {chosen}" if chosen else "no longer a member"
     reasons = _told(np.hstack([said == NO, said == UNKNOWN]), texts, last)
-    reasons[~np.isin(ids, now.index.to_numpy(object))] = "no longer known as a customer"
+    reasons[~pd.Index(ids).isin(now.index)] = "no longer known as a customer"
     reasons[np.isin(ids, np.asarray(members.audience.exclude or (), dtype=object))] = "taken out by hand"
     return reasons
 

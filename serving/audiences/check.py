@@ -20,7 +20,7 @@ from features.snapshot import Codes, Snapshot
 from models.bundle import ORIGINS, Bundle
 from models.pairs.intervals import SHARE, Spread
 from serving.audiences.definitions import Audience
-from serving.audiences.members import Members, build_all, evidence_of
+from serving.audiences.members import Members, among, build_all, evidence_of
 from serving.who import best_first
 
 EVERYBODY = "customers taken at random"
@@ -107,7 +107,7 @@ def _at_origin(found: Members, evidence: Evidence, fit: Bundle, *, rules: bool) 
     codes = bought_within(found.audience, evidence.catalogue, evidence.snapshot.shop, evidence.snapshot.day, fit.horizon)
     came = np.isin(evidence.codes, codes)
     row = {"origin": fit.as_of.isoformat(), **compared(found, codes, evidence.snapshot.codes, evidence.snapshot.shop, fit.spread)}
-    chosen = np.isin(evidence.customer_ids, found.frame["customer_id"].to_numpy())
+    chosen = among(found, evidence)
     plain = list(_rules(found.audience, evidence, chosen, came, origin=fit.as_of, plain=rules))
     unsaid = f"as of {fit.as_of}: of {found.unknown:,} customers it cannot be said; fits of past dates know the main horizon only"
     notes = (unsaid,) if not len(found) and found.unknown else ()
@@ -131,7 +131,7 @@ def compared(found: Members, bought: Codes, known: Codes, shop: Shop, spread: Sp
         "expected": probability.sum(),
         "low": float(low),
         "high": float(high),
-        "bought": int(found.frame["customer_id"].isin(shop.customer_ids[bought]).sum()),
+        "bought": int(np.isin(np.searchsorted(shop.customer_ids, found.frame["customer_id"].to_numpy(object)), bought).sum()),
         "customers": len(known),
         "buyers": int(np.isin(known, bought).sum()),
     }

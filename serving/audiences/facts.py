@@ -69,7 +69,7 @@ def reasons(members: Members, evidence: Evidence) -> Words:
     what = "buy" if products is not None else "order"
     ratio = probability / members.base_rate if members.base_rate else np.full(len(ids), np.nan)
     found: Words = _times(ratio, what) + why
-    by_hand = np.isin(ids, np.asarray(members.audience.include or (), dtype=object))
+    by_hand = pd.Index(ids).isin(members.audience.include or ())
     return np.where(by_hand, np.asarray("put in by hand; " + found, dtype=object), found) if by_hand.any() else found
 
 

@@ -213,6 +213,13 @@ def _notes(found: Members, named: Sequence[tuple[str, ProductSet]]) -> tuple[str
     return tuple(notes)
 
 
+def among(members: Members, evidence: Evidence) -> NDArray[np.bool_]:
+    """Which customers of the evidence are members. By position: comparing all ids with all is many times slower."""
+    chosen = np.zeros(len(evidence.codes), dtype=bool)
+    chosen[np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())] = True
+    return chosen
+
+
 def members_folder(shop: Path, audience: Audience) -> Path:
     """Where the answers to an audience are kept."""
     return shop / MEMBERS / audience.audience

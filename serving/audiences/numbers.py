@@ -16,7 +16,7 @@ from models.metrics import CAUGHT
 from models.pairs.intervals import Spread
 from serving.audiences.asked import clause_words
 from serving.audiences.definitions import Audience
-from serving.audiences.members import Members
+from serving.audiences.members import Members, among
 from serving.audiences.predicted import base_rate
 
 YEAR = 365
@@ -162,7 +162,7 @@ def parts(members: Members, evidence: Evidence) -> pd.DataFrame:
         with at(f"who.{number}.{clause.asks.key}"):
             yes = clause.asks.holds(evidence).yes
         rows.append((clause_words(clause), yes))
-    chosen = np.isin(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    chosen = among(members, evidence)
     found = [
         {
             "condition": words,

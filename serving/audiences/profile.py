@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.conditions import Evidence
 from features.shop import MONEY, PIECES
-from serving.audiences.members import Members
+from serving.audiences.members import Members, among
 from serving.audiences.numbers import YEAR, Number
 
 FACTS = {
@@ -62,13 +62,13 @@ def drivers(members: Members, evidence: Evidence) -> pd.DataFrame:
     if evidence.scored is None or not len(members):
         return _table([])
     known = np.isin(evidence.codes, evidence.snapshot.codes)
-    chosen = np.isin(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    chosen = among(members, evidence)
     rows = [(told, *_apart(evidence.column(name), chosen & known, known)) for name, told in FACTS.items()]
     for name in WORDS:
         if name in evidence.customers:
-            words = evidence.customers[name].astype(object)
-            for word in words[known].dropna().unique():
-                rows.append((f"{name.replace('_', ' ')}: {word}", *_apart(words.eq(word).to_numpy(bool).astype(np.float32), chosen & known, known)))
+            codes, words = pd.factorize(evidence.customers[name].astype(object))
+            found = [_apart((codes == at).astype(np.float32), chosen & known, known) for at in range(len(words))]
+            rows += [(f"{name.replace('_', ' ')}: {word}", *each) for word, each in zip(words, found, strict=True)]
     return _table([row for row in rows if abs(row[3]) >= LEAST_APART])
 
 

@@ -119,6 +119,7 @@ def test_contacts_are_reachable_and_not_of_the_control_group(evidence: Evidence)
     target = with_control.frame[with_control.frame["group"] == "target"]["customer_id"]
     assert payoff(with_control, evidence, costs).contacts == sum(int(each[1:]) % 10 != 0 for each in target) < 36
     assert payoff(plain, evidence, costs, channel="ads").revenue == pytest.approx(sum(range(1, 41)))
+    assert payoff(plain, evidence, costs, channel="sms").contacts == 40  # no phone is known of anybody
     assert payoff_table({}).empty and list(payoff_table({"a": Payoff("email", 0, 0.0, 0.0)})["audience"]) == ["a"]
 
 
@@ -223,6 +224,7 @@ def told(evidence: Evidence, *definitions: dict[str, object], costs: Costs) -> P
         ([tenths("a", 99)], Costs(), "a has no members"),
         ([tenths("a", 0)], Costs(), "whobuys.toml states no contact cost of email ([audiences] contact_cost), so return, profit"),
         ([tenths("a", 0)], Costs(), "whobuys.toml states no margin"),
+        ([tenths("a", 0, channel="sms")], Costs(), "nobody may be reached by sms, as the shop knows no address with consent"),
         ([tenths("a", 0)], Costs(), "without a control_group it will not be known what a campaign brought: a"),
     ],
 )

@@ -118,7 +118,7 @@ def preview(
     from serving.audiences import build as build_members
     from serving.audiences import evidence_of, saved_audiences
     from serving.audiences.numbers import Economy, breakdown, numbers, numbers_table
-    from serving.audiences.payoff import Costs, channel_of, payoff_numbers
+    from serving.audiences.payoff import Costs, channel_of, payoff_numbers, unreached
     from serving.audiences.profile import profile_numbers
     from serving.exports import text_of
     from serving.published import enough_room
@@ -140,7 +140,8 @@ def preview(
         typer.echo(text_of(tables[0] if by else table, form, dated=members), nl=False)
         return
     typer.echo("\n".join([_numbers_text(table), *(text_of(each, form) for each in tables)]), nl=False)
-    for note in (*members.notes, *costs.left_out(channel_of(members))):
+    own = channel_of(members)
+    for note in (*members.notes, *costs.left_out(own), *unreached(evidence, [own])):
         say(f"note: {note}")
 
 

@@ -1,6 +1,6 @@
 """Members and what contacts cost become what contacting them pays: revenue and return per contact, the sizes that pay, and what an offer may cost."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -96,10 +96,19 @@ def expected_revenue(members: Members, evidence: Evidence) -> Values:
 
 
 def contacted(members: Members, evidence: Evidence, channel: str) -> NDArray[np.bool_]:
-    """Which members are written to: reachable by the channel, and not of the control group."""
+    """Which members are written to: reachable by the channel, and not of the control group. Where nobody of the shop is reachable, as no addresses or
+    consent were imported, all members outside the control group count (``unreached`` says so)."""
     place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
-    found: NDArray[np.bool_] = reachable(evidence, channel)[place] & (members.frame["group"] == TARGET).to_numpy(bool)
+    known, target = reachable(evidence, channel), (members.frame["group"] == TARGET).to_numpy(bool)
+    found: NDArray[np.bool_] = known[place] & target if known.any() else target
     return found
+
+
+def unreached(evidence: Evidence, channels: Iterable[str]) -> Iterator[str]:
+    """Sentences on channels by which nobody of the shop may be reached."""
+    for channel in dict.fromkeys(channels):
+        if not reachable(evidence, channel).any():
+            yield f"nobody may be reached by {channel}, as the shop knows no address with consent: members count as contacts as if all could be"
 
 
 def channel_of(members: Members) -> str:

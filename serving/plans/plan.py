@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.conditions import Evidence
 from serving.audiences.members import Members
-from serving.audiences.payoff import Costs, Payoff, channel_of, offer_told, payoff, payoff_table
+from serving.audiences.payoff import Costs, Payoff, channel_of, offer_told, payoff, payoff_table, unreached
 from serving.audiences.showing import in_stock
 from serving.plans.contacts import Candidates, candidates, choose, contact_list
 from serving.plans.overlap import Overlap, overlap
@@ -72,7 +72,8 @@ def plan(answers: Sequence[Members], evidence: Evidence, costs: Costs, *, choose
     of_plan = Overlap(tuple(each.audience.audience for each in chosen), shared.both[np.ix_(kept, kept)], shared.anybody)
     told = {name: each for name, each in payoffs.items() if name in of_plan.names}
     made = Plan(tuple(chosen), tuple(left_out), contacts, told, of_plan, (), found.in_money)
-    return replace(made, warnings=tuple(_warnings(made, costs, {} if choose_best else unfit)))
+    out_of_reach = unreached(evidence, map(channel_of, answers))
+    return replace(made, warnings=(*_warnings(made, costs, {} if choose_best else unfit), *out_of_reach))
 
 
 def _unfit(members: Members, evidence: Evidence, pays: Payoff) -> str | None:

@@ -1,7 +1,7 @@
 """Audiences and all that is known of them become one HTML page that needs nothing else and names nobody: compared, planned, and one panel each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +108,7 @@ def _facts(about: About) -> list[tuple[str, str]]:
         (count(expected), f"buyers expected in the plan’s audiences in {base.bundle.horizon} days"),
     ]
     profit = sum(each.profit for each in plan.payoffs.values())
-    return [*found, *([] if np.isnan(profit) else [(base.money(profit), "margin of their contacts less all costs")])]
+    return [*found, *([] if np.isnan(profit) or not plan.answers else [(base.money(profit), "margin of their contacts less all costs")])]
 
 
 def comparison(about: About) -> Section:
@@ -117,9 +117,13 @@ def comparison(about: About) -> Section:
     head = [POTENTIAL, "historic revenue", "lifetime value", "members", "expected buyers", "conversion", "lift", "per contact", "profit", "smallest"]
     most = {name: max((np.nan_to_num(each.value(name)) for each in about.audiences), default=0.0) for name in _SHADED}
     rows = [_compared(each, base, most) for each in about.audiences]
+    told = [at for at in range(len(head)) if any(row.cells[at] != Cell(UNKNOWN) for row in rows)]
+    rows = [replace(row, cells=[row.cells[at] for at in told]) for row in rows]
     said = ["Sorted by potential; touch a heading to sort by it." if len(rows) > 1 else "", *about.missing]
     return Section(
-        "Comparison", [each for each in said if each], [Table("audience", head, rows, f"Amounts{base.unit}" if base.unit else "", POTENTIAL)]
+        "Comparison",
+        [each for each in said if each],
+        [Table("audience", [head[at] for at in told], rows, f"Amounts{base.unit}" if base.unit else "", POTENTIAL)],
     )
 
 

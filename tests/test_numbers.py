@@ -12,8 +12,9 @@ from features.errors import DataError
 from features.products import Catalogue
 from models.pairs.intervals import Spread
 from serving.audiences import Members, build, evidence_of, parse_audience
-from serving.audiences.numbers import Economy, Number, breakdown, numbers, parts, top_products
-from serving.audiences.payoff import Costs, payoff_numbers
+from serving.audiences.costs import Costs
+from serving.audiences.numbers import Number, breakdown, numbers, parts, top_products
+from serving.audiences.payoff import payoff_numbers
 from serving.audiences.profile import drivers, profile_numbers
 from serving.published import open_as_of
 from whobuys.cli import app
@@ -34,7 +35,7 @@ def members(evidence: Evidence) -> Members:
 
 @pytest.fixture(scope="module")
 def found(members: Members, evidence: Evidence) -> dict[str, Number]:
-    return {each.name: each for each in numbers(members, evidence, Spread(0.1, 0.1, 5), Economy({"email": 0.5}, margin=0.4))}
+    return {each.name: each for each in numbers(members, evidence, Spread(0.1, 0.1, 5), Costs({"email": 0.5}, margin=0.4))}
 
 
 def test_sizes_and_reach(found: dict[str, Number], members: Members, evidence: Evidence) -> None:
@@ -89,7 +90,7 @@ def test_breakdown_and_products(members: Members, evidence: Evidence) -> None:
 
 def test_an_empty_audience_has_numbers(evidence: Evidence) -> None:
     nobody = build(parse_audience({"audience": "x", "who": [{"orders": {"at_least": 10_000}}]}, source="x"), evidence)
-    found = {each.name: each.value for each in numbers(nobody, evidence, Spread(), Economy({}))}
+    found = {each.name: each.value for each in numbers(nobody, evidence, Spread(), Costs())}
     assert found["size"] == found["expected buyers"] == found["revenue ever"] == 0 and "lift" not in found
     assert len(top_products(nobody, evidence)) == 0 and len(breakdown(nobody, evidence, "country")) == 0
     assert isinstance(parts(nobody, evidence), pd.DataFrame)
@@ -115,9 +116,7 @@ def test_what_sets_members_apart_and_what_contacts_pay(members: Members, evidenc
     found = {
         each.name: each.value for each in [*profile_numbers(members, evidence), *payoff_numbers(members, evidence, Costs({"email": 0.5}, margin=0.4))]
     }
-    assert found["share repeat"] == pytest.approx(
-        1 - {each.name: each.value for each in numbers(members, evidence, Spread(), Economy({}))}["share new"]
-    )
+    assert found["share repeat"] == pytest.approx(1 - {each.name: each.value for each in numbers(members, evidence, Spread(), Costs())}["share new"])
     assert found["expected revenue per contact, email"] > 0 and found["price of an item"] > 0
     assert 0 < found["smallest size that pays, email"] <= found["largest size that pays, email"] <= len(members)
 

@@ -17,8 +17,9 @@ from features.products import Catalogue
 from features.shop import Shop
 from features.snapshot import Snapshot
 from serving.audiences import Members, build, parse_audience
+from serving.audiences.costs import Costs
 from serving.audiences.definitions import Offer
-from serving.audiences.payoff import Costs, Payoff, money, offer_told, payoff, payoff_table
+from serving.audiences.payoff import Payoff, money, offer_told, payoff, payoff_table
 from serving.plans.contacts import Candidates, candidates, choose
 from serving.plans.overlap import overlap
 from serving.plans.plan import Plan, plan

@@ -117,8 +117,9 @@ def preview(
     from features.products import Catalogue
     from serving.audiences import build as build_members
     from serving.audiences import evidence_of, saved_audiences
-    from serving.audiences.numbers import Economy, breakdown, numbers, numbers_table
-    from serving.audiences.payoff import Costs, channel_of, payoff_numbers, unreached
+    from serving.audiences.costs import Costs
+    from serving.audiences.numbers import breakdown, numbers, numbers_table
+    from serving.audiences.payoff import channel_of, payoff_numbers, unreached
     from serving.audiences.profile import profile_numbers
     from serving.exports import text_of
     from serving.published import enough_room
@@ -132,7 +133,7 @@ def preview(
         evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=basis)
         members = build_members(audience, evidence)
         costs = Costs.of(config)
-        found = numbers(members, evidence, model.spread, Economy(costs.contact, costs.margin))
+        found = numbers(members, evidence, model.spread, costs)
         found += [*profile_numbers(members, evidence), *payoff_numbers(members, evidence, costs)]
         tables = [breakdown(members, evidence, by)] if by else list(_tables(members, evidence))
     table = numbers_table(found)

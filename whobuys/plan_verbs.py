@@ -139,7 +139,7 @@ def plan(
     set_threads(threads)
     form = form_of(json=json_, csv=csv)
     from features.config import load_config
-    from serving.audiences.payoff import Costs
+    from serving.audiences.costs import Costs
     from serving.exports import check_ending, write_table
     from serving.plans.plan import plan as planned
     from serving.published import enough_room

@@ -9,10 +9,11 @@ import pandas as pd
 from features.conditions import Evidence
 from models.bundle import ORIGINS, Bundle
 from serving.audiences.check import Check, check_all
+from serving.audiences.costs import Costs
 from serving.audiences.definitions import Audience
 from serving.audiences.members import Members, build_all
-from serving.audiences.numbers import Economy, Number, numbers, parts, top_products
-from serving.audiences.payoff import Costs, Payoff, payoff
+from serving.audiences.numbers import Number, numbers, parts, top_products
+from serving.audiences.payoff import Payoff, payoff
 from serving.audiences.profile import drivers, profile_numbers
 from serving.audiences.realised import realised
 
@@ -65,7 +66,7 @@ def measured(
 
 
 def _one(members: Members, check: Check | None, evidence: Evidence, bundle: Bundle, costs: Costs, shop: Path) -> Measured:
-    found = [*numbers(members, evidence, bundle.spread, Economy(costs.contact, costs.margin)), *profile_numbers(members, evidence)]
+    found = [*numbers(members, evidence, bundle.spread, costs), *profile_numbers(members, evidence)]
     return Measured(
         members,
         {each.name: each for each in found},

@@ -1,6 +1,6 @@
 """Members become the numbers that a marketer asks for: how many, within reach, how many will buy, what it is worth; and where each comes from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from features.shop import MONEY
 from models.metrics import CAUGHT
 from models.pairs.intervals import Spread
 from serving.audiences.asked import clause_words
+from serving.audiences.costs import Costs
 from serving.audiences.definitions import Audience
 from serving.audiences.members import Members, among
 from serving.audiences.predicted import base_rate
@@ -34,18 +35,10 @@ class Number:
     high: float | None = None
 
 
-@dataclass(frozen=True)
-class Economy:
-    """What contacts cost (by channel, in the shop's currency) and what of the revenue is left (``margin``)."""
-
-    cost: Mapping[str, float]
-    margin: float = 1.0
-
-
-def numbers(members: Members, evidence: Evidence, spread: Spread, economy: Economy) -> list[Number]:
+def numbers(members: Members, evidence: Evidence, spread: Spread, costs: Costs) -> list[Number]:
     """The numbers of an audience as of its date. What is unknown is left out."""
     place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
-    found = [*_sizes(members, evidence, place), *_buyers(members, spread), *_worth(members, evidence, place, economy)]
+    found = [*_sizes(members, evidence, place), *_buyers(members, spread), *_worth(members, evidence, place, costs)]
     return [each for each in found if not np.isnan(each.value)]
 
 
@@ -85,7 +78,7 @@ def _buyers(members: Members, spread: Spread) -> Iterator[Number]:
         )
 
 
-def _worth(members: Members, evidence: Evidence, place: Positions, economy: Economy) -> Iterator[Number]:
+def _worth(members: Members, evidence: Evidence, place: Positions, costs: Costs) -> Iterator[Number]:
     history = revenue_so_far(evidence)
     yield Number("revenue of 12 months", float(history["year"].to_numpy()[place].sum()), "what the members brought in the last 365 days")
     yield Number("revenue ever", float(history["ever"].to_numpy()[place].sum()), "what the members brought so far")
@@ -96,10 +89,10 @@ def _worth(members: Members, evidence: Evidence, place: Positions, economy: Econ
     if not len(members):
         return
     yield Number("expected revenue per member", revenue / len(members), "expected revenue over size")
-    for channel, cost in economy.cost.items():
+    for channel, cost in costs.contact.items():
         contacts = int(reachable(evidence, channel)[place].sum())
         if cost and contacts:
-            gain = revenue * contacts / len(members) * economy.margin
+            gain = revenue * contacts / len(members) * costs.margin
             yield Number(
                 f"return on cost, {channel}", gain / (cost * contacts), f"margin of the expected revenue of {contacts:,} contacts over their cost"
             )

@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.conditions import Evidence
+from serving.audiences.costs import Costs
 from serving.audiences.members import Members
-from serving.audiences.payoff import Costs, channel_of, contacted, expected_revenue
+from serving.audiences.payoff import channel_of, contacted, expected_revenue
 
 Worth = NDArray[np.float32]
 USUAL_CAP = 1

@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.conditions import Evidence
+from serving.audiences.costs import Costs
 from serving.audiences.members import Members
-from serving.audiences.payoff import Costs, Payoff, channel_of, offer_told, payoff, payoff_table, unreached
+from serving.audiences.payoff import Payoff, channel_of, offer_told, payoff, payoff_table, unreached
 from serving.audiences.showing import in_stock
 from serving.plans.contacts import Candidates, candidates, choose, contact_list
 from serving.plans.overlap import Overlap, overlap

@@ -8,10 +8,11 @@ import numpy as np
 
 from features.config import Config
 from features.products import Catalogue
+from serving.audiences.costs import Costs
 from serving.audiences.definitions import Audience
 from serving.audiences.measured import measured
 from serving.audiences.members import evidence_of
-from serving.audiences.payoff import Costs, channel_of
+from serving.audiences.payoff import channel_of
 from serving.plans.overlap import overlap
 from serving.plans.plan import plan
 from serving.published import check_interest

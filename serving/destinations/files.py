@@ -11,9 +11,10 @@ from features.errors import DataError, Refused, UsageError
 from features.files import read_current, sha256, write_json
 from features.shop import Shop
 from serving.audiences.definitions import saved_audiences
+from serving.audiences.facts import FACTS
 from serving.audiences.kept import Kept, kept_members
 from serving.audiences.members import CONTROL, EXPORTS, TARGET, Members, check_size
-from serving.audiences.showing import SHOWN
+from serving.audiences.showing import LIKED, SHOWN
 from serving.destinations.gate import UNKNOWN, Contacts, Gate
 from serving.destinations.presets import LINKS, Preset, preset_of
 from serving.exports import write_table
@@ -87,6 +88,9 @@ def profiles(members: Members, contacts: Contacts, shop: Shop, lifetime_values: 
     for shown, link in zip(SHOWN, LINKS, strict=True):
         people[link] = people[shown].map(shop.products["url"]).astype("str")
         people[shown] = people[shown].map(titles).astype("str")
+    for name in FACTS:
+        known = people[name] if name in people else pd.Series(None, people.index, dtype="str")  # members that were kept before it was known
+        people[name] = known.map(titles).astype("str") if name in LIKED else known
     values = lifetime_values.reindex(people["customer_id"]).to_numpy() if lifetime_values is not None else float("nan")
     return people.assign(
         audience=members.audience.audience,

@@ -8,13 +8,16 @@ import pandas as pd
 
 from features.config import Channel
 from features.errors import UsageError, did_you_mean
-from serving.audiences.showing import SHOWN
+from serving.audiences.showing import LIKED, SHOWN
 from serving.destinations import normalise
 
 Form = Callable[..., str | None]
 LINKS = tuple(f"{shown}_link" for shown in SHOWN)
-MERGE = ("audience", "label", "keyword", *(each for pair in zip(SHOWN, LINKS, strict=True) for each in pair), "probability", "rank", "lifetime_value")
-"""What a message can be filled in with: the audience's id and name, the words of its products, products to show with their links, and the numbers."""
+_PRODUCTS = (*(each for pair in zip(SHOWN, LINKS, strict=True) for each in pair), *LIKED)
+_NUMBERS = ("probability", "rank", "expected_revenue", "lifetime_value", "is_vip", "variant", "reason")
+MERGE = ("audience", "label", "keyword", *_PRODUCTS, *_NUMBERS)
+"""What a message can be filled in with: the audience's id and name, the words of its products, products to show with their links and those that the
+customer may like, and what is known of the member."""
 
 
 NOT_FOUND, REPEATED = "nothing that the tool knows them by", "address of a better ranked member"

@@ -120,28 +120,14 @@ class Catalogue:
 
     def ids(self, label: str, product_ids: Sequence[str]) -> ProductSet:
         """A list of products."""
-        unknown = sorted(set(product_ids) - set(self.products.index))
+        unknown = sorted(each for each in set(product_ids) if each not in self.products.index)
         if unknown:
             raise DataError(f"there is no product {unknown[0]!r}{did_you_mean(unknown[0], self.products.index)}")
         return ProductSet.of(label, product_ids)
 
     def keyword(self, *phrases: str) -> ProductSet:
         """Products whose title, brand, category or tags have all words of any one phrase; case, accents and plurals do not matter."""
-        vocabulary, matrix = self.words
-        found: set[int] = set()
-        for phrase in phrases:
-            asked = words(phrase)
-            if not asked:
-                raise UsageError(f"a keyword needs at least one letter or digit, got {phrase!r}")
-            has_all = np.ones(len(self.products), dtype=bool)
-            for word in asked:
-                columns = [i for i, other in enumerate(vocabulary) if same_word(word, other, language=self.language)]
-                has_all &= np.asarray(matrix[:, columns].sum(axis=1)).ravel() > 0
-            found |= set(np.flatnonzero(has_all).tolist())
-        label = " or ".join(phrases)
-        if not found:
-            raise DataError(f"no product has the keyword {label!r} in its title, brand, category or tags{did_you_mean(words(label)[0], vocabulary)}")
-        return self._set(label, found, "keyword")
+        return _keyword(self, phrases)
 
     def attribute(self, column: str, *, equal: str | None = None, at_least: float | None = None, at_most: float | None = None) -> ProductSet:
         """Products by any column: a word it must be (or, for tags, contain), or limits, both inclusive; unknown values are not in."""
@@ -186,6 +172,26 @@ class Catalogue:
 @lru_cache(maxsize=4)
 def _catalogue(shop: Shop, language: str) -> Catalogue:
     return Catalogue(shop.products, language)
+
+
+@lru_cache(maxsize=1000)
+def _keyword(catalogue: Catalogue, phrases: tuple[str, ...]) -> ProductSet:
+    """See ``Catalogue.keyword``; an audience asks for the same words several times, and a large shop has many words to look through."""
+    vocabulary, matrix = catalogue.words
+    found: set[int] = set()
+    for phrase in phrases:
+        asked = words(phrase)
+        if not asked:
+            raise UsageError(f"a keyword needs at least one letter or digit, got {phrase!r}")
+        has_all = np.ones(len(catalogue.products), dtype=bool)
+        for word in asked:
+            columns = [i for i, other in enumerate(vocabulary) if same_word(word, other, language=catalogue.language)]
+            has_all &= np.asarray(matrix[:, columns].sum(axis=1)).ravel() > 0
+        found |= set(np.flatnonzero(has_all).tolist())
+    label = " or ".join(phrases)
+    if not found:
+        raise DataError(f"no product has the keyword {label!r} in its title, brand, category or tags{did_you_mean(words(label)[0], vocabulary)}")
+    return catalogue._set(label, found, "keyword")
 
 
 def read_ids(path: Path) -> list[str]:
@@ -245,6 +251,8 @@ def _cells(path: Path, text: str, *columns: str) -> pd.DataFrame:
         frame = pd.read_csv(StringIO(body), dtype=str, keep_default_na=False, skip_blank_lines=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: is no CSV file with the columns {','.join(columns)} ({error})") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes the cells beyond the head for an index
+        raise DataError(f"{path}: its lines have more cells than its head; put a cell that holds a comma in quotes")
     missing = next((column for column in columns if column not in frame), None)
     if missing is not None:
         raise DataError(f"{path}: the column {missing!r} is missing; it has: {', '.join(frame.columns)}")

@@ -16,6 +16,8 @@ import duckdb
 
 from features.errors import DataError
 
+LONGEST_NAME = 1_000
+"""Letters of a column's name; what is longer is a cell, or no CSV at all."""
 CHUNK = 1 << 22
 DELIMITERS = (",", ";", "\t", "|")
 PARQUET = (".parquet", ".pq")
@@ -232,10 +234,15 @@ def _how_written(path: Path, *, encoding: str, delimiter: str) -> tuple[Written,
         raise DataError(f"{path}: the file is not written in {encoding}; leave the encoding out to have it found") from None
     if any("\0" in line for line in lines):
         raise DataError(f"{path}: this is no text file; CSV, Parquet and JSON lines can be imported")
-    delimiter = delimiter or delimiter_of(lines)
-    names = next(csv.reader(lines, delimiter=delimiter), [])
+    try:
+        delimiter = delimiter or delimiter_of(lines)
+        names = next(csv.reader(lines, delimiter=delimiter), [])
+    except csv.Error as error:  # a cell without an end
+        raise DataError(f"{path}: this is no CSV file ({error})") from None
     if not any(name.strip() for name in names):
         raise DataError(f"{path}: the first line must name the columns")
+    if (longest := max(names, key=len)) and len(longest) > LONGEST_NAME:
+        raise DataError(f"{path}: the first line must name the columns; one of its cells has {len(longest):,} letters")
     return Written(delimiter, "utf-8-sig" if codec in ("utf-8", "utf-8-sig") else encoding), unique_names(names)
 
 

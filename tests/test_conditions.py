@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-import serving.audiences  # noqa: F401 - registers the conditions that need predictions
 from features.conditions import CONDITIONS, Answer, Clause, Evidence, Floats, OneClause
 from features.conditions.values import TimeSpan, TopOf
 from features.errors import DataError
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
+from serving.audiences import parse_audience
 
 CLAUSE: TypeAdapter[Clause] = TypeAdapter(OneClause)
 AS_OF = date(2026, 7, 1)
@@ -227,3 +227,24 @@ def test_interest_is_asked_for_once(evidence: Evidence) -> None:
     assert counted.probabilities(nothing)[:3].tolist() == [0.0] * 3
     assert np.isnan(counted.probabilities(one)[3])
     assert asked == [2]
+
+
+@pytest.mark.parametrize(
+    "asked, message",
+    [
+        ({"last_order": {"within": "99999 years"}}, "who.0.last_order.within: a time is 100 years at most, got '99999 years'"),
+        ({"bought": {"anything": True, "within": "1300 months"}}, "a time is 100 years at most"),
+        ({"bought": {"price": 10**400}}, "who.0.bought.price: is a word, a number, true or false, got 1"),
+        ({"bought": {"price": {"at_least": float("nan")}}}, "who.0.bought.price.at_least: should be less than or equal to"),
+        ({"orders": {"at_least": float("inf")}}, "who.0.orders.at_least: is a number such as 100"),
+        ({"orders": {"top": "9" * 500}}, "who.0.orders.top: top is a number of customers"),
+        ({"attribute": {"country": "\ud800"}}, "'\\ud800' holds what is no letter"),
+        ({"attribute": {"country": "x" * 1_001}}, "a word has 1,000 letters at most, got 1,001: 'xxx"),
+        ({"any": [{"orders": {"at_least": "x"}}] * 100}, "and 80 more of such problems"),
+    ],
+)
+def test_what_no_shop_can_mean_is_refused_in_few_words(asked: object, message: str) -> None:
+    with pytest.raises(DataError) as error:
+        parse_audience({"audience": "x", "who": [asked]}, source="x")
+    assert message in str(error.value)
+    assert len(str(error.value)) < 5_000

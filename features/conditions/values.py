@@ -10,8 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_serializer, model_validator
 
-_SPAN = re.compile(r"([1-9]\d{0,4})\s*(day|week|month|year)s?")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_SPAN = re.compile(r"([1-9]\d{0,4})\s*(day|week|month|year)s?", re.ASCII)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+LONGEST = 100 * 365
+"""Days of the longest time: no order is older."""
+LARGEST = 1e15
+"""No number of a definition is larger: whole numbers beyond it are not kept exactly."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class TimeSpan:
 
     def __str__(self) -> str:
         return f"{self.number} {self.unit}{'s' * (self.number != 1)}"
+
+    @property
+    def days(self) -> int:
+        """About so many days: a month is 30 of them, a year 365."""
+        return self.number * {"day": 1, "week": 7, "month": 30, "year": 365}[self.unit]
 
     def after(self, day: date) -> date:
         """The day so long after ``day``.
@@ -71,7 +80,10 @@ def _span(value: object) -> TimeSpan:
     found = _SPAN.fullmatch(value.strip().lower()) if isinstance(value, str) else None
     if not found:
         raise ValueError(f'a time is written as a number with days, weeks, months or years, such as "60 days", got {value!r}')
-    return TimeSpan(int(found[1]), found[2])  # type: ignore[arg-type]  # one of the four, by the pattern
+    span = TimeSpan(int(found[1]), found[2])  # type: ignore[arg-type]  # one of the four, by the pattern
+    if span.days > LONGEST:
+        raise ValueError(f"a time is {LONGEST // 365} years at most, got {value!r}")
+    return span
 
 
 def _top(value: object) -> TopOf:
@@ -80,9 +92,9 @@ def _top(value: object) -> TopOf:
     found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
     if found and 0 < float(found[1]) <= 100:
         return TopOf(share=float(found[1]) / 100)
-    if isinstance(value, str) and value.strip().isdecimal():
+    if isinstance(value, str) and re.fullmatch(r"\d{1,15}", value.strip(), re.ASCII):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST:
         return TopOf(number=value)
     raise ValueError(f'top is a number of customers such as 2000, or a share such as "10%", got {value!r}')
 
@@ -134,11 +146,15 @@ Scalar = str | bool | int | float
 
 def _number(value: object) -> object:
     found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found:
-        return float(found[1]) / 100
-    if isinstance(value, str | bool):
+    given = float(found[1]) / 100 if found else value
+    if not _is_number(given):
         raise ValueError(f'is a number such as 100, or a share such as "10%", got {value!r}')
-    return value
+    return given
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number that can be compared: neither NaN nor larger than any that is counted."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 Number = Annotated[
@@ -186,14 +202,17 @@ class Limits(TypedDict, total=False):
     at_most: float
 
 
+Limit = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+
+
 class ProductAttribute(BaseModel):
     """What a column of the products must be: a word, one of several words, a number, true or false, or limits (both inclusive)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     one_of: tuple[Scalar, ...] = ()
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: Limit | None = None
+    at_most: Limit | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -202,7 +221,11 @@ class ProductAttribute(BaseModel):
             if not value or "one_of" in value:
                 raise ValueError("needs at_least or at_most, or is a plain word or number")
             return value
-        return {"one_of": tuple(value) if isinstance(value, list | tuple) and value else (value,)}
+        several = tuple(value) if isinstance(value, list | tuple) and value else (value,)
+        for one in several:
+            if not (isinstance(one, str | bool) or _is_number(one)):
+                raise ValueError(f"is a word, a number, true or false, got {one!r}")
+        return {"one_of": several}
 
     @model_serializer
     def as_written(self) -> object:

@@ -16,10 +16,12 @@ from features.config import Channel
 from features.errors import DataError, did_you_mean
 from features.products import Catalogue, ProductSet
 from serving.audiences.predicted import LIKELIHOODS, InAudience, InterestedIn
-from serving.audiences.reading import parse_documents, read_text
+from serving.audiences.reading import check_values, parse_documents, read_text
 
 AUDIENCES = "audiences.yaml"
 Goal = Literal["win-back", "raise-aov", "loyalty", "clear-stock", "launch"]
+TOLD, LONGEST = 20, 400
+"""Problems of one definition that are told, and letters of each."""
 GOALS: tuple[str, ...] = get_args(Goal)
 
 
@@ -209,12 +211,22 @@ def parse_audience(words: object, *, source: str) -> Audience:
     """An audience of plain values. Raises DataError with source, place and what would be right; every problem is told."""
     if not isinstance(words, Mapping):
         raise DataError(f"{source}: an audience is a mapping with audience, who, ..., got {type(words).__name__}")
+    check_values(words, source=source)
     try:
         return Audience.model_validate(dict(words))
     except ValidationError as error:
         name = words.get("audience")
         begin = f"{source}, {name}" if isinstance(name, str) and name != source else source
-        raise DataError("\n".join(f"{begin}: {_sentence(each)}" for each in error.errors())) from None
+        raise DataError("\n".join(f"{begin}: {each}" for each in _sentences(error.errors(include_url=False)))) from None
+
+
+def _sentences(errors: Sequence[ErrorDetails]) -> Iterator[str]:
+    """What is wrong, the first of many, none without end."""
+    for each in errors[:TOLD]:
+        sentence = _sentence(each)
+        yield sentence if len(sentence) <= LONGEST else f"{sentence[:LONGEST]} ..."
+    if len(errors) > TOLD:
+        yield f"and {len(errors) - TOLD:,} more of such problems"
 
 
 def _sentence(error: ErrorDetails) -> str:

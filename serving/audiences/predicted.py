@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 
 from features.conditions import Answer, Condition, Evidence, Floats, Measure, OfProducts, condition, highest
-from features.conditions.values import OneOrMore, Span, TimeSpan, Top
+from features.conditions.values import OneOrMore, Span, Top
 from features.dates import day_number
 from features.errors import DataError, did_you_mean
 from features.products import ProductSet
@@ -68,16 +68,12 @@ class _Ahead(Measure):
 
     def scores(self, evidence: Evidence) -> Floats:
         """The number of each customer. Raises DataError for a time that is no horizon."""
-        days = evidence.snapshot.horizon if self.within is None else _days(self.within)
+        days = evidence.snapshot.horizon if self.within is None else self.within.days
         horizons = horizons_of(evidence.customers)
         if days not in horizons:
             there_are = ", ".join(f"{each} days" for each in horizons)
             raise DataError(f"within: {self.within} is no horizon of whobuys.toml; there are: {there_are}")
         return evidence.column(f"{self.column}_{days}")
-
-
-def _days(span: TimeSpan) -> int:
-    return span.number * {"day": 1, "week": 7, "month": 30, "year": 365}[span.unit]
 
 
 @condition("likely_to_buy")

@@ -10,6 +10,8 @@ from features.errors import DataError, no_file
 
 MOST_BYTES = 1_000_000
 DEEPEST = 30
+LONGEST = 1_000
+"""Letters of a word; nothing that a shop names is longer."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -27,8 +29,8 @@ class _Loader(yaml.SafeLoader):
 
 for _tag, _pattern, _first in (
     ("bool", r"true|false", "tf"),
-    ("int", r"-?(0|[1-9]\d*)", "-0123456789"),
-    ("float", r"-?(0|[1-9]\d*)\.\d+", "-0123456789"),
+    ("int", r"-?(0|[1-9][0-9]{0,17})", "-0123456789"),  # what has more digits is an id
+    ("float", r"-?(0|[1-9][0-9]*)\.[0-9]+", "-0123456789"),
     ("null", r"null|~|", ["n", "~", ""]),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
@@ -75,3 +77,29 @@ def _check_plain(text: str, source: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise DataError(f"{source}, line {line}: conditions are nested more than {DEEPEST} deep")
+
+
+def check_values(value: object, *, source: str) -> None:
+    """Raise DataError for plain values that no file could hold: nested too deep, words that are no text, or endless ones."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        for each in level:
+            if isinstance(each, str):
+                _check_word(each, source)
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return
+    raise DataError(f"{source}: conditions are nested more than {DEEPEST} deep")
+
+
+def _inside(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _check_word(word: str, source: str) -> None:
+    if len(word) > LONGEST:
+        raise DataError(f"{source}: a word has {LONGEST:,} letters at most, got {len(word):,}: {word[:40]!r}...")
+    if any("\ud800" <= letter <= "\udfff" for letter in word):
+        raise DataError(f"{source}: {word[:40]!r} holds what is no letter (half of a pair of UTF-16)")

@@ -110,4 +110,7 @@ def _rows(path: Path) -> list[list[str]]:
         raise DataError(f"{path}: is not UTF-8 text") from None
     lines = text.splitlines()
     separator = max(",;\t", key=lines[0].count) if lines else ","
-    return [row for row in csv.reader(lines, delimiter=separator) if any(cell.strip() for cell in row)]
+    try:
+        return [row for row in csv.reader(lines, delimiter=separator) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise DataError(f"{path}: this is no CSV file ({error})") from None

@@ -42,7 +42,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     "script, option",
     [
-        *((script, "--only") for script in ("accuracy.py", "ablation.py", "origins.py", "customers.py", "further.py")),
+        *((script, "--only") for script in ("accuracy.py", "ablation.py", "origins.py", "audiences.py", "customers.py", "further.py")),
         ("further.py", "--grounds"),
     ],
 )
@@ -53,7 +53,7 @@ def test_an_unknown_name_is_told_with_the_known_ones(run: Run, script: str, opti
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize("script", ["accuracy.py", "ablation.py", "origins.py", "further.py"])
+@pytest.mark.parametrize("script", ["accuracy.py", "ablation.py", "origins.py", "audiences.py", "further.py"])
 def test_data_that_are_not_there_are_told_and_no_failure(run: Run, script: str, tmp_path: Path) -> None:
     told = run(script, "--data", tmp_path, *(("--grounds",) if script == "further.py" else ("--only",)), "online_retail,complete_journey")
     assert told.code == 0, told.stderr
@@ -76,7 +76,13 @@ def test_the_customer_benchmark_tells_absent_data_and_claims_nothing(run: Run, t
 
 @pytest.mark.parametrize(
     "section",
-    ["customers cdnow", "customers online_retail", "events", *(f"{kind} {shop}" for kind in ("accuracy", "ablation", "origins") for shop in SHOPS)],
+    [
+        "customers cdnow",
+        "customers online_retail",
+        "events",
+        *(f"{kind} {shop}" for kind in ("accuracy", "ablation", "origins") for shop in SHOPS),
+        *(f"audiences {shop}" for shop in SHOPS[:2]),
+    ],
 )
 def test_every_result_has_its_section(section: str) -> None:
     page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")

@@ -31,7 +31,8 @@ from features.snapshot import Snapshot
 from models.bundle import Bundle
 from models.metrics import CAUGHT
 from serving.audiences import build_all, evidence_of
-from serving.audiences.numbers import Economy, numbers
+from serving.audiences.costs import Costs
+from serving.audiences.numbers import numbers
 from training.backtest import backtest, backtest_dates
 from training.fits import Fits
 from training.train import recipe_of
@@ -61,7 +62,7 @@ def asked(fit: Bundle, shop: Shop, drawn: Sequence[Drawn], purchases: pd.DataFra
     for place, members in enumerate(build_all([each.audience for each in drawn], evidence)):
         if not len(members):
             continue
-        told = {each.name: each for each in numbers(members, evidence, fit.spread, Economy({}))}
+        told = {each.name: each for each in numbers(members, evidence, fit.spread, Costs())}
         expected = told["expected buyers"]
         at = truth.customers.get_indexer(pd.Index(members.frame["customer_id"]))
         came = np.where(at >= 0, truth.outcome[at, place], False)

@@ -16,6 +16,7 @@ from features.snapshot import Snapshot
 from models.base import Floats
 from models.customers.likelihood import Likelihood
 from models.customers.outlook import Outlook
+from models.customers.stretches import LEARNT
 from models.customers.volume import Volume
 from models.pairs.interest import Interest
 from models.pairs.intervals import Spread
@@ -58,6 +59,11 @@ class Bundle:
     def spread(self) -> Spread:
         """How far the buyers of product sets stray from the sum of their probabilities."""
         return self.pair_model.spread if self.pair_model is not None else Spread()
+
+    def bases(self) -> dict[int, str]:
+        """Where the numbers of each horizon come from: learnt, learnt from shorter, or carried on (``models.customers.stretches``)."""
+        learnt = self.customer_model is not None
+        return self.outlook_model.bases(self.horizon, main=learnt) if self.outlook_model is not None else {self.horizon: LEARNT}
 
     def interest(self, snapshot: Snapshot, sets: Sequence[ProductSet]) -> Floats:
         """Probability to buy at least one product of the set in ``[as_of, as_of + horizon)`` of the snapshot: float32 customers x sets.

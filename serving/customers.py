@@ -11,9 +11,11 @@ from features.snapshot import Snapshot
 from models.bundle import Bundle
 from models.customers.customer_features import customer_columns
 from models.customers.importance import Importance, shares, worth
+from models.customers.outlook import in_words
 from models.customers.reasons import contributions, plain_sentences, sentences
 from models.customers.rfm import rfm_group
 from models.customers.rhythm import Rhythm
+from models.customers.stretches import LEARNT
 from serving.ranks import quintiles
 
 RFM = {"rfm_recency": "recency", "rfm_frequency": "frequency", "rfm_monetary": "monetary"}
@@ -26,7 +28,12 @@ PREDICTED = (
     Feature("expected_order_value", "revenue of the next order, drawn toward that of all customers where there are few"),
     Feature("lifetime_value", "revenue net of returns, times the margin, discounted, of `[customers] lifetime_days`"),
     Feature("p_alive", "probability to be a customer still, by the buy-till-you-die model"),
-    Feature("basis", "where these numbers come from: `model`, `buy-till-you-die`, `shop average`, or `sign-ups` for who never ordered"),
+    Feature(
+        "basis",
+        "where the numbers of the main horizon come from: `model`, `model of shorter horizons`, `buy-till-you-die`, `shop average`, or `sign-ups` "
+        "for who never ordered",
+    ),
+    Feature("basis_by_horizon", "which horizons were learnt, learnt from shorter ones, or carried on: `30, 60 days learnt; 365 days carried on`"),
     Feature("expected_products_H", "different products bought within the main horizon; empty when orders have no lines"),
 )
 LIVED = (
@@ -39,7 +46,7 @@ LIVED = (
     Feature("lost_from", "the day from which the customer is lost, unless an order comes"),
     Feature("rhythm_basis", "where the rhythm comes from: own, like them, shop or default"),
     Feature("importance", "one-time, VIP (by revenue so far and expected soon), exclusive, frequent or loyal (by what is expected within a year)"),
-    Feature("rfm_recency", "1 to 5, 5 best: a fifth each by days since the last order; equal for equals"),
+    Feature("rfm_recency", "1 to 5, 5 best: a fifth each by days since the last order; equal for equals, 3 where all are equal"),
     Feature("rfm_frequency", "the same by orders"),
     Feature("rfm_monetary", "the same by mean revenue per order"),
     Feature("rfm_group", "a name for the three scores together"),
@@ -56,13 +63,15 @@ WHY = (Feature("reasons", "the three strongest reasons behind likelihood and val
 @dataclass(frozen=True, eq=False)
 class Customers:
     """``table``: a row per customer (index customer_id), first those with an order, sorted, then those who only signed up. ``rfm`` are the values at
-    which scores begin, ``importance`` has its limits, ``groups`` are shares of customers, and of orders and revenue expected in ``days``."""
+    which scores begin, ``importance`` has its limits, ``groups`` are shares of customers, and of orders and revenue expected in ``days``; ``bases``
+    tell where the numbers of each horizon come from."""
 
     table: pd.DataFrame
     rfm: dict[str, list[float]]
     importance: Importance
     groups: pd.DataFrame
     days: int
+    bases: dict[int, str]
 
     @classmethod
     def of(cls, bundle: Bundle, snapshot: Snapshot) -> "Customers":
@@ -86,12 +95,13 @@ class Customers:
             behaviour(snapshot).drop(columns=[each.name for each in PLAIN], errors="ignore"),
         ]
         table = predicted.join([*parts, _reasons(bundle, predicted, snapshot)])
-        return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead)
+        return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead, bundle.bases())
 
     def facts(self) -> dict[str, object]:
         """Limits and shares, for the manifest."""
         groups = {"days": self.days, **self.groups.round(6).to_dict("index")}
-        return {**self.rfm, "importance": self.importance.as_dict(), "groups": groups}
+        bases = {str(days): basis for days, basis in self.bases.items()}
+        return {**self.rfm, "importance": self.importance.as_dict(), "groups": groups, "horizons": bases}
 
     def sentences(self) -> list[str]:
         """Stages of life and importance for people: shares, and the limits that were made from these customers."""
@@ -99,7 +109,8 @@ class Customers:
         found = [f"{name} {share:.0%}" for name, share in stages.items()]
         rows = [f"{name} {', '.join(f'{share:.0%}' for share in row)}" for name, row in zip(self.groups.index, self.groups.to_numpy(), strict=True)]
         head = f"importance (share of customers, of the orders and of the revenue expected in {self.days} days)"
-        return [f"stages of life: {'; '.join(found)}", f"{head}: {'; '.join(rows)}", *self.importance.sentences()]
+        horizons = [f"horizons: {in_words(self.bases)}"] if set(self.bases.values()) != {LEARNT} else []
+        return [*horizons, f"stages of life: {'; '.join(found)}", f"{head}: {'; '.join(rows)}", *self.importance.sentences()]
 
 
 def horizons_of(predicted: pd.DataFrame) -> list[int]:
@@ -118,7 +129,7 @@ def columns_page() -> str:
 
 
 def _rfm(facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list[float]]]:
-    found = {name: quintiles(facts[column], low_is_best=column == "recency") for name, column in RFM.items()}
+    found = {name: quintiles(facts[column], low_is_best=column == "recency", counted=column == "frequency") for name, column in RFM.items()}
     return pd.DataFrame({name: scores for name, (scores, _) in found.items()}), {name: begins for name, (_, begins) in found.items()}
 
 
@@ -135,7 +146,7 @@ def _with_sign_ups(table: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
     found = sign_up_likelihood(snapshot, horizons_of(table))
     if found.empty:
         return table
-    rows = found[[name for name in found if name in table]].assign(basis="sign-ups", lifecycle=SIGNED_UP, frequency=0)
+    rows = found[[name for name in found if name in table]].assign(basis="sign-ups", basis_by_horizon="sign-ups", lifecycle=SIGNED_UP, frequency=0)
     rows["reasons"] = "signed up, no order yet"
     rows = rows.reindex(columns=table.columns)
     whole = {str(name) for name, kind in table.dtypes.items() if isinstance(kind, np.dtype) and kind.kind in "iub"}

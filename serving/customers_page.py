@@ -7,6 +7,7 @@ from models.customers import importance, lifecycle, rfm
 from models.customers.gaps import GAPS
 from models.customers.replenishment import FEWEST_DAYS, MOST_VARIATION
 from models.customers.rhythm import DEFAULT_DAYS, LATEST
+from models.customers.stretches import CARRIED_ON, LEARNT, SEASON
 from serving.customers import columns_page
 
 HEAD = f"""# Customers: what is expected of each, how they live, how much they matter
@@ -23,13 +24,20 @@ orders on a day are one, and everything is known before a date (`as_of`, exclusi
   the shop's return curve's or Pareto/NBD's, whichever was nearer the last time. Where nothing can be learnt, it is carried on from the longest that
   was, by how much more a buy-till-you-die model expects of this customer: MBG/NBD or Pareto/NBD, whichever would have been nearer over the last
   horizon (by BG/NBD nobody leaves before a second order).
-* Neither ever falls with the horizon, and as many orders are expected as their probability says at least.
+* Every horizon has a model of its own, and **one story** is made of them (`models/customers/stretches.py`): both rise from each horizon to the next.
+  Orders a day, and the hazard of a first order, keep the total that the horizon's model expects of all customers, as long as the shop's pace rises by
+  no more than {SEASON[LEARNT][1]:g} times from one stretch of days to the next where it was learnt (a season may do that), {SEASON[CARRIED_ON][1]:g}
+  times else, and falls to no less than a quarter. A customer's own may rise or fall by as much beyond the shop's. At least as many orders are
+  expected as their probability says.
 * **The value of an order** is the Gamma-Gamma model's: the customer's own mean, drawn toward that of all the more the fewer orders there are.
   Revenue is orders times that value, with a factor that made the total of the last windows right.
 * **Lifetime value** adds up the stretches between horizons up to `lifetime_days`, each discounted from its middle, times the margin, times the
   share that returns leave.
-* `basis` says where it comes from: `model`; `buy-till-you-die` in a shop too young or too small to learn from; `shop average` there for customers
-  with one order; `sign-ups` for who signed up and never ordered: the shop's own rate of first orders by days since the sign-up.
+* `basis` says where the main horizon's numbers come from: `model`; `model of shorter horizons` in a shop too young for windows of that length;
+  `buy-till-you-die` in one too young or too small to learn from, and `shop average` there for customers with one order; `sign-ups` for who signed up
+  and never ordered: the shop's own rate of first orders by days since the sign-up. `basis_by_horizon` says of all horizons whether they were learnt,
+  learnt from shorter ones, or carried on; so do `whobuys score`, the manifest of the scores and the report.
+* Where none of few ever came back, the buy-till-you-die model is told of half a customer who did: it is rare then, and not impossible.
 * **Reasons** are the three that move likelihood and value most, what speaks for an order before what speaks against it: exact contributions of
   both learners, columns that say the same taken together.
 

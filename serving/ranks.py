@@ -26,16 +26,20 @@ def no_interests() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in INTEREST_COLUMNS.items()})
 
 
-def quintiles(values: pd.Series, *, low_is_best: bool = False) -> tuple[pd.Series, list[float]]:
+def quintiles(values: pd.Series, *, low_is_best: bool = False, counted: bool = False) -> tuple[pd.Series, list[float]]:
     """Scores 1 to 5 (best), equal for equal values, unknown for unknown ones; and the values at which 2, 3, 4 and 5 begin.
 
-    A value's score is the fifth in which the first of its equals stands, counted from the worst.
+    A value's score is the fifth in which the middle one of its equals stands, counted from the worst: 3 where all are equal. Of what is ``counted``,
+    so that one stands for little however many have it, it is that of the first of its equals, unless all are equal.
 
     >>> quintiles(pd.Series([1.0, 1.0, 1.0, 2.0, 9.0]))[0].tolist()
-    [1, 1, 1, 4, 5]
+    [2, 2, 2, 4, 5]
+    >>> quintiles(pd.Series([1.0, 1.0, 1.0, 2.0, 9.0]), counted=True)[0].tolist(), quintiles(pd.Series([7.0, 7.0]), counted=True)[0].tolist()
+    ([1, 1, 1, 4, 5], [3, 3])
     """
     known = values.dropna()
-    place = (-known if low_is_best else known).rank(method="min") - 1
+    ranked = -known if low_is_best else known
+    place = ranked.rank(method="min") - 1 if counted and known.nunique() > 1 else ranked.rank(method="average") - 0.5
     scores = (place * 5 // max(len(known), 1) + 1).astype("Int8")
     best_of = "max" if low_is_best else "min"
     begins = [float(known[scores >= score].agg(best_of)) for score in (2, 3, 4, 5)]

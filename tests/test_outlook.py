@@ -1,4 +1,4 @@
-"""The outlook of customers: never falling with the horizon, carried on where the past is too short, and an answer for every shop."""
+"""The outlook of customers: one story over all horizons, carried on where the past is too short, and an answer that makes sense for every shop."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +10,8 @@ import pytest
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.customers.likelihood import LikelihoodConfig
-from models.customers.outlook import AVERAGE, Learnt, Outlook, OutlookConfig, carried_on, teaching_dates
+from models.customers.outlook import AVERAGE, MODEL, SHORTER_MODEL, Learnt, Outlook, OutlookConfig, carried_on, teaching_dates
+from models.customers.stretches import CARRIED_ON, FROM_SHORTER, LEARNT, OWN, SEASON, Said
 
 START = date(2024, 1, 1)
 HORIZONS = (30, 60, 90, 180, 365)
@@ -63,16 +64,21 @@ def outlook(shop: Shop, as_of: date, *, horizon: int = 30, config: OutlookConfig
     return fitted, fitted.predict(snapshot, own)
 
 
+MOST, LEAST = SEASON[LEARNT][1] * OWN[LEARNT][1], SEASON[LEARNT][0] * OWN[LEARNT][0]
+
+
 def check(table: pd.DataFrame) -> None:
-    """Every number is one, in its bounds, and never falls with the horizon."""
-    numbers = table.drop(columns="basis")
+    """Every number is one, in its bounds, and rises with the horizon; nobody's orders a day leap or die, and a lifetime brings more than a year."""
+    numbers = table.drop(columns=["basis", "basis_by_horizon"])
     assert np.isfinite(numbers.to_numpy()).all()
     likelihood, orders, revenue = (
-        table[[f"{name}_{each}" for each in HORIZONS]].to_numpy() for name in ("likelihood", "expected_orders", "expected_revenue")
+        table[[f"{name}_{each}" for each in HORIZONS]].to_numpy(np.float64) for name in ("likelihood", "expected_orders", "expected_revenue")
     )
-    assert (np.diff(likelihood, axis=1) >= 0).all() and (likelihood >= 0).all() and (likelihood <= 1).all()
-    assert (np.diff(orders, axis=1) >= 0).all() and (np.diff(revenue, axis=1) >= 0).all()
+    assert ((np.diff(likelihood, axis=1) > 0) | (likelihood[:, 1:] > 0.9999)).all() and (likelihood >= 0).all() and (likelihood <= 1).all()
+    assert (np.diff(orders, axis=1) > 0).all() and (np.diff(revenue, axis=1) >= 0).all()
     assert (orders >= likelihood - 1e-6).all() and (numbers >= 0).all(axis=None)
+    pace = np.diff(orders, axis=1, prepend=0) / np.diff(HORIZONS, prepend=0)
+    assert (pace[:, 1:] <= MOST * 1.01 * pace[:, :-1]).all() and (pace[:, 1:] >= LEAST * 0.95 * pace[:, :-1]).all()
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +92,25 @@ def test_every_shop_gets_an_answer(strange: str) -> None:
     fitted, table = outlook(shop, shop.default_as_of)
     check(table)
     assert len(table) == len(Snapshot(shop, shop.default_as_of).customer_ids)
+    bases = fitted.bases(30, main=MODEL in set(table["basis"]))
     if strange in ("a single day of sales", "one customer"):
-        assert set(table["basis"]) == {AVERAGE} and fitted.extrapolated(30, main=False) == list(HORIZONS)
+        assert set(table["basis"]) == {AVERAGE} and set(bases.values()) == {CARRIED_ON}
+        assert table["basis_by_horizon"].unique().tolist() == ["30, 60, 90, 180, 365 days carried on"]
+    if strange == "everybody with one order":
+        assert 0.0005 < table["likelihood_30"].max() < 0.02 and table["likelihood_365"].mean() < 0.05
+    if strange == "an outlier with 200 orders":
+        assert table["expected_orders_365"].idxmax() == "firm" and table["expected_orders_30"].max() > 10
+    if strange == "a hundred customers, three hundred orders":
+        assert (table["likelihood_90"] > 0.02).all() and table["expected_orders_90"].mean() < 1
+
+
+def test_a_young_shop_says_that_shorter_horizons_taught_it() -> None:
+    young = shop_of([each for each in regulars() if each[1] < 45])
+    fitted, table = outlook(young, START + timedelta(days=45))
+    check(table)
+    assert fitted.bases(30, main=False) == dict.fromkeys(HORIZONS, FROM_SHORTER)
+    assert set(table["basis"]) == {SHORTER_MODEL}
+    assert set(table["basis_by_horizon"]) == {"30, 60, 90, 180, 365 days learnt from shorter"}
 
 
 def test_refunds_above_revenue_leave_no_value_below_nothing() -> None:
@@ -100,7 +123,9 @@ def test_a_grown_shop_is_learnt_and_carried_on(shop: Shop, tmp_path: Path) -> No
     as_of = START + timedelta(days=300)
     fitted, table = outlook(shop, as_of)
     check(table)
-    assert set(fitted.learnt) == {60, 90, 180} and fitted.extrapolated(30, main=True) == [365]
+    assert set(fitted.learnt) == {60, 90, 180} and set(table["basis"]) == {MODEL}
+    assert fitted.bases(30, main=True) == {**dict.fromkeys((30, 60, 90, 180), LEARNT), 365: FROM_SHORTER}
+    assert set(table["basis_by_horizon"]) == {"30, 60, 90, 180 days learnt; 365 days learnt from shorter"}
     snapshot = Snapshot(shop, as_of)
     for days, tolerance in ((30, 0.35), (90, 0.25), (180, 0.25)):
         assert table[f"likelihood_{days}"].sum() == pytest.approx(snapshot.ordered(days=days).sum(), rel=tolerance)
@@ -120,10 +145,12 @@ def test_the_lifetime_value_follows_margin_and_discount(shop: Shop) -> None:
 
 def test_what_is_carried_on_keeps_its_ratio_and_its_order() -> None:
     said = {
-        days: pd.DataFrame({"p_order": [chance, 0.1], "expected_orders": [count, 0.2]}) for days, chance, count in ((30, 0.2, 0.3), (60, 0.36, 0.6))
+        days: pd.DataFrame({"p_order": [chance, 0.1], "expected_orders": [count, 0.2]})
+        for days, chance, count in ((15, 0.1, 0.15), (30, 0.2, 0.3), (60, 0.36, 0.6))
     }
-    likelihood, orders = carried_on({30: np.array([0.5, 0.4])}, {30: np.array([1.0, 0.5])}, said)
-    assert likelihood[60].tolist() == pytest.approx([0.75, 0.4])
-    assert orders[60].tolist() == pytest.approx([2.0, 0.5])
-    alone = carried_on({}, {}, said)
-    assert alone[0][60].tolist() == pytest.approx([0.36, 0.1]) and alone[1][60].tolist() == pytest.approx([0.6, 0.2])
+    found = carried_on({30: Said(np.array([0.5, 0.4]), np.array([1.0, 0.5]), LEARNT)}, said)
+    assert found[60].likelihood.tolist() == pytest.approx([0.75, 0.4]) and found[60].orders.tolist() == pytest.approx([2.0, 0.5])
+    assert found[15].orders.tolist() == pytest.approx([0.5, 0.5]) and found[15].likelihood[0] < 0.5
+    assert [found[days].basis for days in (15, 30, 60)] == [CARRIED_ON, LEARNT, CARRIED_ON]
+    alone = carried_on({}, said)
+    assert alone[60].likelihood.tolist() == pytest.approx([0.36, 0.1]) and alone[60].orders.tolist() == pytest.approx([0.6, 0.2])

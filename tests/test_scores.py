@@ -271,17 +271,21 @@ def test_best_first_breaks_ties_by_id(values: list[float], count: int | None, or
 
 
 @pytest.mark.parametrize(
-    "values, low_is_best, scores",
+    "values, low_is_best, counted, scores",
     [
-        ([1.0, 2.0, 3.0, 4.0, 5.0], False, [1, 2, 3, 4, 5]),
-        ([1.0, 2.0, 3.0, 4.0, 5.0], True, [5, 4, 3, 2, 1]),
-        ([1.0, 1.0, 1.0, 2.0], False, [1, 1, 1, 4]),
-        ([7.0], False, [1]),
-        ([float("nan"), 1.0, 2.0], False, [None, 1, 3]),
+        ([1.0, 2.0, 3.0, 4.0, 5.0], False, False, [1, 2, 3, 4, 5]),
+        ([1.0, 2.0, 3.0, 4.0, 5.0], True, False, [5, 4, 3, 2, 1]),
+        ([1.0, 1.0, 1.0, 2.0], False, True, [1, 1, 1, 4]),
+        ([1.0, 1.0, 1.0, 2.0], False, False, [2, 2, 2, 5]),
+        ([1.0, 1.0, 1.0], False, True, [3, 3, 3]),
+        ([1.0, 1.0, 1.0], True, False, [3, 3, 3]),
+        ([7.0], False, False, [3]),
+        ([float("nan"), 1.0, 2.0], False, True, [None, 1, 3]),
+        ([], False, False, []),
     ],
 )
-def test_quintiles(values: list[float], low_is_best: bool, scores: list[int | None]) -> None:
-    found = quintiles(pd.Series(values), low_is_best=low_is_best)[0]
+def test_quintiles(values: list[float], low_is_best: bool, counted: bool, scores: list[int | None]) -> None:
+    found = quintiles(pd.Series(values, dtype=float), low_is_best=low_is_best, counted=counted)[0]
     assert [None if pd.isna(each) else int(each) for each in found] == scores
 
 

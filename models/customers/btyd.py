@@ -60,9 +60,12 @@ def order_times(snapshot: Snapshot) -> pd.DataFrame:
     return snapshot.customers()[["order_days", "active_days", "age"]]
 
 
-def fitted(name: str, snapshot: Snapshot) -> BuyTillYouDie:
-    """The model of that name on all customers of a snapshot. Raises KeyError for a name that is not in ``BTYD``."""
-    return BTYD[name].fit(Cells.for_fit(*order_times(snapshot).to_numpy().T))
+def fitted(name: str, snapshot: Snapshot, *, doubt: float = 0.0) -> BuyTillYouDie:
+    """The model of that name on all customers of a snapshot, and ``doubt`` of one who came back (``Cells.with_return``).
+
+    Raises KeyError for a name that is not in ``BTYD``.
+    """
+    return BTYD[name].fit(Cells.for_fit(*order_times(snapshot).to_numpy().T).with_return(doubt))
 
 
 def said_by(model: BuyTillYouDie, snapshot: Snapshot, days: float) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 Horizons for which enough of the past has closed are learnt like the main one, longer ones from shorter ones of the same proportion
 (``models.customers.any_horizon``). What could not be learnt at all is carried on by how much more a buy-till-you-die model expects of each customer;
-a shop too young or too small to learn from has that model alone.
+a shop too young or too small to learn from has that model alone. ``models.customers.stretches`` makes one story of it.
 """
 
 import json
@@ -26,6 +26,7 @@ from models.customers.btyd import BTYD, BuyTillYouDie, fitted, held_out, said_fo
 from models.customers.btyd_cells import Numbers
 from models.customers.gamma_gamma import GammaGamma
 from models.customers.likelihood import Likelihood, LikelihoodConfig
+from models.customers.stretches import CARRIED_ON, FROM_SHORTER, LEARNT, Said, agreed, hazards
 from models.customers.volume import PARTS, Volume, VolumeConfig
 
 YEAR = 365.25
@@ -33,10 +34,11 @@ LEAST_HISTORY, LEAST_SHARE = 30, 0.5
 """A date teaches a horizon when at least so many days, and such a share of the horizon, lie before it."""
 DATES, STEP = 3, 60
 """Past dates a horizon is learnt from, and the most days between two of them: windows of long horizons overlap."""
-NEARLY_SURE = 1 - 1e-6
+DOUBT = 0.5
+"""So much of a customer who came back is added to those of the buy-till-you-die model: where none of few did, it is rare, and not impossible."""
 NEVER_GONE = ("bg_nbd",)
 """By BG/NBD nobody leaves before a second order, so that who ordered once, long ago, would be a customer for sure."""
-MODEL, PROBABILISTIC, AVERAGE = "model", "buy-till-you-die", "shop average"
+MODEL, SHORTER_MODEL, PROBABILISTIC, AVERAGE = "model", "model of shorter horizons", "buy-till-you-die", "shop average"
 
 
 @dataclass(frozen=True)
@@ -105,18 +107,19 @@ class Outlook:
                 far[horizon] = AnyHorizon.fit(snapshot, horizon=horizon, seed=config.likelihood.seed, threads=config.likelihood.threads)
         spent, returned = float(facts["spent"].sum()), float(facts["returned"].sum())
         kept = float(np.clip(1 + returned / spent, 0, 1)) if spent > 0 else 1.0
-        return cls(config, learnt, far, name, fitted(name, snapshot), value, _per_order(snapshot, value, main), kept)
+        return cls(config, learnt, far, name, fitted(name, snapshot, doubt=DOUBT), value, _per_order(snapshot, value, main), kept)
 
     def predict(self, snapshot: Snapshot, main: pd.DataFrame | None) -> pd.DataFrame:
         """Columns ``likelihood_H``, ``expected_orders_H``, ``expected_revenue_H`` for every horizon, ``expected_order_value``, ``lifetime_value``,
-        ``p_alive`` (float32) and ``basis`` (where the numbers come from), index customer_id.
+        ``p_alive`` (float32), ``basis`` (where the main horizon's numbers come from) and ``basis_by_horizon`` (all horizons'), index customer_id.
 
-        ``main`` is what the bundle's own models say of the snapshot's horizon; None without them. Likelihood and orders never fall with the horizon.
+        ``main`` is what the bundle's own models say of the snapshot's horizon; None without them. Likelihood and orders rise with the horizon.
         """
         facts = snapshot.customers()
-        likelihood, orders = self._learnt(snapshot, main)
-        steady = said_for(self.steady, snapshot, _asked_about({*self._all(snapshot), self.config.lifetime_days}, likelihood.keys()))
-        likelihood, orders = carried_on(likelihood, orders, steady)
+        known = self._learnt(snapshot, main)
+        steady = said_for(self.steady, snapshot, _asked_about({*self._all(snapshot), self.config.lifetime_days}, known.keys()))
+        said = agreed(carried_on(known, steady))
+        likelihood, orders = ({days: np.asarray(getattr(each, name)) for days, each in said.items()} for name in ("likelihood", "orders"))
         value = self.per_order * self.value.expected_value(facts["frequency"], facts["monetary"])
         table = pd.DataFrame(index=facts.index)
         for horizon in self._all(snapshot):
@@ -127,13 +130,18 @@ class Outlook:
         table["expected_order_value"] = value.astype(np.float32)
         table["lifetime_value"] = self._lifetime(orders, value, facts).astype(np.float32)
         table["p_alive"] = next(iter(steady.values()))["p_alive"].to_numpy(np.float32)
-        table["basis"] = MODEL if main is not None else np.where(facts["frequency"] > 1, PROBABILISTIC, AVERAGE)
+        bases = self.bases(snapshot.horizon, main=main is not None)
+        unlearnt = SHORTER_MODEL if bases[snapshot.horizon] == FROM_SHORTER else np.where(facts["frequency"] > 1, PROBABILISTIC, AVERAGE)
+        table["basis"] = MODEL if main is not None else unlearnt
+        table["basis_by_horizon"] = in_words(bases)
         return table
 
-    def extrapolated(self, horizon: int, *, main: bool) -> list[int]:
-        """The horizons that go beyond what was learnt; ``main`` says whether the bundle's own ``horizon`` was."""
-        known = [*self.learnt, *([horizon] if main else [])]
-        return [each for each in self.config.horizons if each > max(known, default=0)]
+    def bases(self, horizon: int, *, main: bool) -> dict[int, str]:
+        """Where the numbers of each horizon come from, ascending: ``LEARNT``, ``FROM_SHORTER`` or ``CARRIED_ON``; ``main`` says whether the bundle's
+        own ``horizon`` was learnt."""
+        learnt = {*self.learnt, *([horizon] if main else [])}
+        every = sorted({*self.config.horizons, horizon})
+        return {days: LEARNT if days in learnt else FROM_SHORTER if days in self.far else CARRIED_ON for days in every}
 
     def save(self, folder: Path) -> None:
         """Write text models and JSON into a folder."""
@@ -171,21 +179,21 @@ class Outlook:
     def _all(self, snapshot: Snapshot) -> list[int]:
         return sorted({*self.config.horizons, snapshot.horizon})
 
-    def _learnt(self, snapshot: Snapshot, main: pd.DataFrame | None) -> tuple[dict[int, Numbers], dict[int, Numbers]]:
-        """What was learnt says: likelihood and orders by horizon."""
-        likelihood, orders = {}, {}
+    def _learnt(self, snapshot: Snapshot, main: pd.DataFrame | None) -> dict[int, Said]:
+        """What was learnt says, by horizon."""
+        found: dict[int, Said] = {}
+        for horizon, model in self.far.items():
+            said = model.predict(snapshot.ahead(horizon))
+            found[horizon] = Said(said["p_order"].to_numpy(), said["expected_orders"].to_numpy(), FROM_SHORTER)
         if main is not None:
-            likelihood[snapshot.horizon] = main[f"likelihood_{snapshot.horizon}"].to_numpy(np.float64)
-            orders[snapshot.horizon] = main[f"expected_orders_{snapshot.horizon}"].to_numpy(np.float64)
+            chance, count = (main[f"{name}_{snapshot.horizon}"].to_numpy(np.float64) for name in ("likelihood", "expected_orders"))
+            found[snapshot.horizon] = Said(chance, count, LEARNT)
         # the facts are asked for by one thread, and read by several
         ahead = {horizon: snapshot.ahead(horizon) for horizon in self.learnt}
         with ThreadPoolExecutor(self.config.likelihood.threads) as pool:
-            for horizon, found in zip(ahead, pool.map(lambda each: self.learnt[each].said(ahead[each]), ahead), strict=True):
-                likelihood[horizon], orders[horizon] = found
-        for horizon, model in self.far.items():
-            said = model.predict(snapshot.ahead(horizon))
-            likelihood[horizon], orders[horizon] = said["p_order"].to_numpy(), said["expected_orders"].to_numpy()
-        return likelihood, orders
+            for horizon, each in zip(ahead, pool.map(lambda days: self.learnt[days].said(ahead[days]), ahead), strict=True):
+                found[horizon] = Said(*each, LEARNT)
+        return found
 
     def _lifetime(self, orders: Mapping[int, Numbers], value: Numbers, facts: pd.DataFrame) -> Numbers:
         """Revenue net of returns, times the margin, discounted from the middle of each stretch between two horizons."""
@@ -207,49 +215,49 @@ def teaching_dates(shop: Shop, as_of: date, horizon: int) -> list[date]:
     return [each for each in dates if day_number(each) - shop.days[0] >= least]
 
 
+def in_words(bases: Mapping[int, str]) -> str:
+    """Where the numbers of all horizons come from, in a line.
+
+    >>> in_words({30: LEARNT, 60: LEARNT, 365: CARRIED_ON})
+    '30, 60 days learnt; 365 days carried on'
+    """
+    groups = {basis: [str(days) for days, each in bases.items() if each == basis] for basis in (LEARNT, FROM_SHORTER, CARRIED_ON)}
+    return "; ".join(f"{', '.join(days)} days {basis}" for basis, days in groups.items() if days)
+
+
 def _asked_about(horizons: Set[int], learnt: Set[int]) -> list[int]:
     """The horizons about which the buy-till-you-die model is asked: those not learnt, and those that they are carried on from; at least one."""
     missing = horizons - learnt
-    bases = {max(shorter) for each in missing if (shorter := [days for days in learnt if days < each])}
-    return sorted(missing | bases) or [min(horizons)]
+    return sorted(missing | {base for each in missing if (base := _base(each, learnt))}) or [min(horizons)]
 
 
-def carried_on(
-    likelihood: Mapping[int, Numbers], orders: Mapping[int, Numbers], steady: Mapping[int, pd.DataFrame]
-) -> tuple[dict[int, Numbers], dict[int, Numbers]]:
-    """Likelihood and orders for all horizons that were learnt or are in ``steady`` (what the buy-till-you-die model says), ascending and never
-    falling.
+def _base(days: int, learnt: Set[int]) -> int | None:
+    """The learnt horizon that another is carried on from: the longest shorter one, else the shortest; None without any."""
+    return max((each for each in learnt if each < days), default=min(learnt, default=None))
 
-    A horizon that was not learnt is carried on from the longest shorter one that was: orders by the ratio of what the model expects, and the
-    likelihood by the ratio of its cumulated hazards, log(1 - p). Without a shorter one, the model's own word is taken.
+
+def carried_on(learnt: Mapping[int, Said], steady: Mapping[int, pd.DataFrame]) -> dict[int, Said]:
+    """What was learnt, and what follows from it for the further horizons in ``steady`` (what the buy-till-you-die model says).
+
+    A horizon that was not learnt is carried on from the longest shorter one that was (else from the shortest): orders by the ratio of what the model
+    expects, and the likelihood by the ratio of its cumulated hazards, -log(1 - p). Where nothing was learnt, the model's own word is taken.
     """
-    all_likelihood: dict[int, Numbers] = {}
-    all_orders: dict[int, Numbers] = {}
-    base: int | None = None
-    floor: Numbers = np.zeros(len(next(iter(steady.values()))))
-    fewest = floor
-    for days in sorted({*likelihood, *steady}):
-        if days in likelihood:
-            base, chance, count = days, likelihood[days], orders[days]
-        elif base is None:
-            chance, count = steady[days]["p_order"].to_numpy(), steady[days]["expected_orders"].to_numpy()
-        else:
-            said = steady[days]
-            chance = 1 - np.exp(_hazard(likelihood[base]) * _ratio(_hazard(said["p_order"]), _hazard(steady[base]["p_order"])))
-            count = orders[base] * _ratio(said["expected_orders"].to_numpy(), steady[base]["expected_orders"].to_numpy())
-        floor = all_likelihood[days] = np.maximum(floor, chance)
-        fewest = all_orders[days] = np.maximum(np.maximum(fewest, count), floor)
-    return all_likelihood, all_orders
+    found = dict(learnt)
+    for days in steady.keys() - learnt.keys():
+        chance, orders = (steady[days][name].to_numpy() for name in ("p_order", "expected_orders"))
+        base = _base(days, learnt.keys())
+        if base is not None:
+            usual = steady[base]
+            chance = -np.expm1(-hazards(learnt[base].likelihood) * _ratio(hazards(chance), hazards(usual["p_order"].to_numpy()), days / base))
+            orders = learnt[base].orders * _ratio(orders, usual["expected_orders"].to_numpy(), days / base)
+        found[days] = Said(chance, orders, CARRIED_ON)
+    return found
 
 
-def _hazard(chance: pd.Series | Numbers) -> Numbers:
-    return np.log1p(-np.minimum(np.asarray(chance, np.float64), NEARLY_SURE))
-
-
-def _ratio(longer: Numbers, shorter: Numbers) -> Numbers:
-    """At least 1; 1 where the shorter is next to nothing."""
-    known = np.abs(shorter) > 1e-12
-    return np.maximum(np.divide(longer, shorter, out=np.ones_like(longer), where=known), 1.0)
+def _ratio(other: Numbers, base: Numbers, lasting: float) -> Numbers:
+    """At least 1 for a longer horizon and at most 1 for a shorter one; that of the days (``lasting``) where the base is next to nothing."""
+    ratio = np.divide(other, base, out=np.full_like(other, lasting), where=base > 1e-12)
+    return np.asarray(np.maximum(ratio, 1.0) if lasting > 1 else np.minimum(ratio, 1.0), np.float64)
 
 
 def _per_order(snapshot: Snapshot, value: GammaGamma, main: Learnt | None) -> float:

@@ -6,6 +6,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.customers.importance import ONE_TIME, VIP
+from models.customers.stretches import CARRIED_ON, FROM_SHORTER, LEARNT
 from serving.reports import habits, lives, worth
 from serving.reports.base import Base
 from serving.reports.blocks import Row, Section, Table, Terms, count, day, listed, percent
@@ -15,9 +16,15 @@ TOLD = (30, 90, 365)
 """The horizons of the revenue that the verdict tells, where the scores have them."""
 BASES = {
     "model": "the shop’s own model",
+    "model of shorter horizons": "the shop’s own model, learnt from shorter windows with all times told in horizons",
     "buy-till-you-die": "the buy-till-you-die model: the shop is too young or too small for a model of its own",
     "shop average": "the shop’s average, as there is one order only",
     "sign-ups": "the shop’s own sign-ups, for those who never ordered",
+}
+ORIGINS = {
+    LEARNT: "were learnt from windows as long, which are over",
+    FROM_SHORTER: "were learnt from shorter windows, as the history is too short for windows as long",
+    CARRIED_ON: "are carried on by a buy-till-you-die model, as the history is too short to learn them",
 }
 RHYTHM_BASES = {
     "own": "their own gaps",
@@ -103,11 +110,10 @@ def sources(base: Base) -> Section:
 
 
 def _extrapolated(base: Base) -> str:
-    model = base.bundle.outlook_model
-    found = [] if model is None else model.extrapolated(base.bundle.horizon, main=base.bundle.customer_model is not None)
-    if not found:
-        return f"All horizons ({listed([str(each) for each in base.horizons])} days) were learnt from windows that are over."
-    return f"The history is too short to learn {listed([f'{each} days' for each in found])}: carried on by a buy-till-you-die model."
+    bases = dict.fromkeys(base.horizons, CARRIED_ON) | base.bundle.bases()
+    found = {basis: [f"{days}" for days, each in bases.items() if each == basis] for basis in ORIGINS}
+    told = [f"{listed(days)} days {words}" for (basis, words) in ORIGINS.items() if (days := found[basis])]
+    return f"Horizons: {'; '.join(told)}."
 
 
 def _counts(basis: "pd.Series[str]", words: dict[str, str], first: str, title: str) -> Table:

@@ -9,7 +9,7 @@ from features.events import EVENT_FEATURES
 from models.blend import Blend, BlendConfig
 from models.customers import reasons
 from models.customers.customer_features import STEADY_FEATURES
-from models.customers.reasons import LEAST, REASONS, contributions, drivers, sentences
+from models.customers.reasons import LEAST, REASONS, contributions, drivers, known_reasons, sentences
 
 NAMES = [feature.name for feature in CUSTOMER_FEATURES]
 
@@ -95,8 +95,37 @@ def test_a_sentence_has_the_strongest_for_and_against() -> None:
 
 
 def test_what_is_unknown_is_not_said() -> None:
-    about = facts(frequency=[2.0, 2.0], visits_30=[np.nan, 1.0], opened_90=[1.0, 1.0])
+    about = facts(frequency=[2.0, 2.0], orders_90=[1.0, 1.0], visits_30=[np.nan, 1.0], opened_90=[1.0, 1.0])
     moves = pd.DataFrame({"visits": [2.0, 2.0], "orders": [1.0, 1.0]}, index=about.index)
-    orders = "2 orders, 0 in the last 90 days"
+    orders = "2 orders, 1 in the last 90 days"
     assert sentences(moves, about).tolist() == [f"for: {orders}", f"for: 1 visit in the last 30 days; {orders}"]
     assert sentences(moves, about.drop(columns="visits_30")).tolist() == [f"for: {orders}"] * 2
+
+
+def test_nothing_is_told_of_what_the_shop_does_not_have() -> None:
+    """An import of orders alone, and of a shop without returns, discounts or events of last year."""
+    about = facts(recency=[3.0, 3.0], frequency=[9.0, 1.0], orders_90=[2.0, 1.0], monetary=[10.0, 20.0]).drop(columns="visits_30")
+    moves = pd.DataFrame({name: [2.0, -2.0] for name in ("basket", "discounts", "returns", "season", "mails", "visits")}, index=about.index)
+    assert sentences(moves, about).tolist() == ["as usual for the shop"] * 2
+    assert known_reasons(about) == ["orders", "rhythm", "age", "spend"]
+
+
+OPPOSED = [
+    ("visits", {"visits_30": [0.0, 4.0]}, ["against: 0 visits in the last 30 days", "for: 4 visits in the last 30 days"]),
+    ("mails", {"opened_90": [0.0, 4.0]}, ["against: 0 mails opened in the last 90 days", "for: 4 mails opened in the last 90 days"]),
+    ("returns", {"returned": [-5.0, 0.0]}, ["against: sent back 5.00", "for: sent nothing back"]),
+    ("season", {"orders_last_year": [0.0, 1.0]}, ["against: 0 orders in these weeks last year", "for: 1 order in these weeks last year"]),
+    (
+        "orders",
+        {"frequency": [1.0, 3.0], "orders_90": [0.0, 2.0]},
+        ["against: 1 order, 0 in the last 90 days", "for: 3 orders, 2 in the last 90 days"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "given", "said"), OPPOSED, ids=[reason for reason, _, _ in OPPOSED])
+def test_words_are_told_with_their_own_sign_only(reason: str, given: dict[str, list[float]], said: list[str]) -> None:
+    about = facts(**({"frequency": [2.0, 2.0]} | given))
+    for moves in (-1.0, 1.0), (1.0, -1.0):
+        found = sentences(pd.DataFrame({reason: moves}, index=about.index), about).tolist()
+        assert found == (said if moves[0] < 0 else ["as usual for the shop"] * 2)

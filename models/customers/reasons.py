@@ -16,7 +16,11 @@ from models.base import Floats
 from models.blend import Blend
 
 Words = NDArray[np.object_]
+Signs = NDArray[np.int8]
 STRONGEST = 3
+USUAL = "as usual for the shop"
+LATE = 2.5
+"""From so many rhythms after the last order on, the rhythm speaks against an order only."""
 LEAST = 0.05
 """A reason that moves the log-odds by less is none."""
 ROWS = 100_000
@@ -89,29 +93,65 @@ def _mails(facts: pd.DataFrame) -> Words:
     return np.asarray(_counted(facts["opened_90"], "mail", "mails") + " opened in the last 90 days", dtype=object)
 
 
+def _either(facts: pd.DataFrame) -> Signs:
+    """Words that may speak for an order as well as against it."""
+    return np.zeros(len(facts), np.int8)
+
+
+def _for_if_any(name: str) -> Callable[[pd.DataFrame], Signs]:
+    """For an order where there is any of it, against it where there is none."""
+    return lambda facts: np.where(facts[name].fillna(0).to_numpy() > 0, 1, -1).astype(np.int8)
+
+
+def _sign_of_orders(facts: pd.DataFrame) -> Signs:
+    lately = facts["orders_90"].to_numpy() > 0
+    return np.where(lately, (facts["frequency"].to_numpy() > 1).astype(np.int8), -1).astype(np.int8)
+
+
+def _sign_of_rhythm(facts: pd.DataFrame) -> Signs:
+    return np.where(facts["recency"].to_numpy() > LATE * facts["rhythm"].to_numpy(), -1, 0).astype(np.int8)
+
+
+def _sign_of_visits(facts: pd.DataFrame) -> Signs:
+    return np.where((facts["visits_30"].fillna(0) > 0) | (facts["carts_since"].fillna(0) > 0), 1, -1).astype(np.int8)
+
+
+def _sign_of_returns(facts: pd.DataFrame) -> Signs:
+    return np.where(facts["returned"].to_numpy() < 0, -1, 1).astype(np.int8)
+
+
 @dataclass(frozen=True)
 class Reason:
-    """One thing to say: the columns that say it, by name or by how their names begin, and its words for every customer; what is unknown (``needs``)
-    is not said."""
+    """One thing to say: the columns that say it, by name or by how their names begin, and its words for every customer.
+
+    What is unknown of a customer (``needs``), or nothing for all customers of the shop, is not said. ``sign``: 1 where the words can only speak for
+    an order, -1 where only against it, 0 for either; a move the other way is not told.
+    """
 
     begins: tuple[str, ...]
     words: Callable[[pd.DataFrame], Words]
     needs: str = "frequency"
+    sign: Callable[[pd.DataFrame], Signs] = _either
 
 
 REASONS: Mapping[str, Reason] = {
-    "season": Reason(("orders_last_year",), _season),
-    "orders": Reason(("frequency", "order"), _orders),
-    "rhythm": Reason(("recency", "rhythm", "lateness", "active_days", "mbg_"), _rhythm),
+    "season": Reason(("orders_last_year",), _season, "orders_last_year", _for_if_any("orders_last_year")),
+    "orders": Reason(("frequency", "order"), _orders, sign=_sign_of_orders),
+    "rhythm": Reason(("recency", "rhythm", "lateness", "active_days", "mbg_"), _rhythm, sign=_sign_of_rhythm),
     "age": Reason(("age",), _age),
-    "spend": Reason(("monetary", "spent", "unit_price"), _spends),
-    "discounts": Reason(("discount_share",), _discount),
-    "returns": Reason(("returned",), _returns),
-    "basket": Reason(("basket", "lines", "products"), _basket),
-    "visits": Reason(("visit", "cart", "event_recency"), _visits, "visits_30"),
-    "mails": Reason(("opened", "clicked", "unsubscribed"), _mails, "opened_90"),
+    "spend": Reason(("monetary", "spent", "unit_price"), _spends, "monetary"),
+    "discounts": Reason(("discount_share",), _discount, "discount_share"),
+    "returns": Reason(("returned",), _returns, "returned", _sign_of_returns),
+    "basket": Reason(("basket", "lines", "products"), _basket, "products"),
+    "visits": Reason(("visit", "cart", "event_recency"), _visits, "visits_30", _sign_of_visits),
+    "mails": Reason(("opened", "clicked", "unsubscribed"), _mails, "opened_90", _for_if_any("opened_90")),
 }
 """The first that a column's name fits is its reason."""
+
+
+def known_reasons(facts: pd.DataFrame) -> list[str]:
+    """The reasons that the shop's facts can tell: something of it is known, and not nothing, of at least one customer."""
+    return [name for name, reason in REASONS.items() if reason.needs in facts and facts[reason.needs].fillna(0).ne(0).any()]
 
 
 def contributions(blend: Blend, columns: pd.DataFrame, *, order_value: Floats | None = None) -> pd.DataFrame:
@@ -134,16 +174,20 @@ def contributions(blend: Blend, columns: pd.DataFrame, *, order_value: Floats | 
 def sentences(moves: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
     """The strongest reasons of every customer in words, what speaks for an order (and its value) before what speaks against it.
 
-    ``moves`` are ``contributions``, ``facts`` the snapshot's customers. Without any that counts: "as usual for the shop".
+    ``moves`` are ``contributions``, ``facts`` the snapshot's customers. Without any that counts: "as usual for the shop". Nothing is told of what the
+    shop does not have, nor by words that say the opposite of the move.
     """
     blocks = [slice(first, first + ROWS) for first in range(0, len(moves), ROWS)]
-    found: pd.Series = pd.concat([_sentences(moves.iloc[rows], facts.iloc[rows]) for rows in blocks])
+    told = moves[[name for name in known_reasons(facts) if name in moves]]
+    if told.shape[1] == 0:
+        return pd.Series(USUAL, index=moves.index, name="reasons", dtype="str")
+    found: pd.Series = pd.concat([_sentences(told.iloc[rows], facts.iloc[rows]) for rows in blocks])
     return found.rename("reasons")
 
 
 def _sentences(moves: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
-    known = {str(name): REASONS[str(name)] for name in moves if REASONS[str(name)].needs in facts}
-    size = np.column_stack([np.where(facts[reason.needs].notna(), moves[name], 0) for name, reason in known.items()])
+    known = {str(name): REASONS[str(name)] for name in moves}
+    size = np.column_stack([_told(reason, moves[name].to_numpy(), facts) for name, reason in known.items()])
     order = np.argsort(-np.abs(size), axis=1, kind="stable")[:, :STRONGEST]
     strongest = np.take_along_axis(size, order, axis=1)
     chosen = np.full(order.shape, "", dtype=object)
@@ -153,7 +197,12 @@ def _sentences(moves: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
     speaks_for, against = _joined(chosen, strongest > LEAST), _joined(chosen, strongest < -LEAST)
     both = (speaks_for != "") & (against != "")
     text = np.where(speaks_for != "", "for: " + speaks_for, "") + np.where(both, "; ", "") + np.where(against != "", "against: " + against, "")
-    return pd.Series(np.where(text == "", "as usual for the shop", text), index=moves.index, dtype="str")
+    return pd.Series(np.where(text == "", USUAL, text), index=moves.index, dtype="str")
+
+
+def _told(reason: Reason, moves: Floats, facts: pd.DataFrame) -> Floats:
+    """The moves that the words of a reason can stand for, 0 else."""
+    return np.asarray(np.where(facts[reason.needs].notna() & (reason.sign(facts) * moves >= 0), moves, 0), np.float32)
 
 
 def plain_sentences(facts: pd.DataFrame) -> pd.Series:

@@ -95,7 +95,12 @@ def _shares(customers: pd.DataFrame) -> list[Row | None]:
         _row("buy mostly at a discount", numbers["full_price_share"] < 0.5, numbers["full_price_share"], "more than half of their lines"),
         _row("never bought at a discount", numbers["full_price_share"] == 1, numbers["full_price_share"]),
         _row("bought a gift", numbers["gift_share"] > 0, numbers["gift_share"]),
-        _row("are gift buyers", flags["is_gift_buyer"] > 0, flags["is_gift_buyer"], "clearly more gifts than others"),
+        _row(
+            "are gift buyers",
+            flags["is_gift_buyer"] > 0,
+            flags["is_gift_buyer"].where(numbers["gift_share"].notna()),
+            "clearly more gifts than others",
+        ),
         _row("sent something back", numbers["return_rate"] > 0, numbers["return_rate"]),
         _row("sent back more than a third", numbers["return_rate"] > 1 / 3, numbers["return_rate"], "of the value bought"),
         _row("buy in the high seasons", flags["is_high_season"] > 0, flags["is_high_season"], "at least half of their orders"),

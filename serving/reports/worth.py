@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from models.customers.customer_features import customer_columns
 from models.customers.importance import GROUP_NAMES, GROUPS, ONE_TIME, VIP
 from models.customers.lifecycle import SLIPPING_AWAY
-from models.customers.reasons import contributions, drivers
+from models.customers.reasons import contributions, drivers, known_reasons
 from models.customers.rfm import GROUPS as RFM_GROUPS
 from models.customers.rfm import concentration_of
 from serving.reports.base import Base
@@ -209,7 +209,9 @@ def value_drivers(base: Base) -> Section:
     rows = [
         Row(words, [format(float(mean), form).replace("%", " %") for mean in means])
         for words, (name, form) in SEEN.items()
-        if name in seen and np.isfinite(means := (seen.loc[is_vip, name].astype(float).mean(), seen.loc[~is_vip, name].astype(float).mean())).all()
+        if name in seen
+        and seen[name].fillna(0).ne(0).any()
+        and np.isfinite(means := (seen.loc[is_vip, name].astype(float).mean(), seen.loc[~is_vip, name].astype(float).mean())).all()
     ]
     table = Table("mean", ["VIPs", "others"], rows, "VIPs beside others")
     found = _drivers(base, is_vip)
@@ -241,5 +243,6 @@ def _drivers(base: Base, is_vip: NDArray[np.bool_]) -> pd.DataFrame | None:
         return None
     value = base.customers["expected_order_value"].to_numpy(np.float64)[chosen]
     moves = contributions(model.blend, customer_columns(base.snapshot).iloc[chosen], order_value=value)
+    moves = moves[[name for name in known_reasons(base.facts) if name in moves]]
     means = moves.groupby(base.group.iloc[chosen]).mean().T
     return drivers(moves, is_vip[chosen]).join(means, on="reason")

@@ -177,7 +177,8 @@ class CustomersSection(_Section):
         default=(30, 60, 90, 180, 365),
         min_length=1,
         max_length=12,
-        description="Days ahead for which likelihood, orders and revenue are predicted. Those that are too long to be learnt are carried on.",
+        description="Days ahead for which likelihood, orders and revenue are predicted. Those that are too long to be learnt are carried on.\n"
+        "New ones take effect with: whobuys train --promote; the settings below with the next whobuys score.",
     )
     lifetime_days: int = Field(default=730, ge=30, le=3650, description="Days ahead that the lifetime value adds up.")
     discount_rate: float = Field(default=0.1, ge=0, le=1, description="What money is worth less a year later, for the lifetime value: 0.1 is 10 %.")

@@ -1,7 +1,7 @@
 """All fitted models of one training become one folder without a pickle, and that folder answers "who will buy these?"."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
@@ -59,6 +59,13 @@ class Bundle:
     def spread(self) -> Spread:
         """How far the buyers of product sets stray from the sum of their probabilities."""
         return self.pair_model.spread if self.pair_model is not None else Spread()
+
+    def valued(self, *, lifetime_days: int, discount_rate: float, margin: float) -> Self:
+        """The same models, with other settings of the lifetime value (of ``OutlookConfig``), which nothing is learnt from."""
+        if self.outlook_model is None:
+            return self
+        config = replace(self.outlook_model.config, lifetime_days=lifetime_days, discount_rate=discount_rate, margin=margin)
+        return replace(self, outlook_model=replace(self.outlook_model, config=config))
 
     def bases(self) -> dict[int, str]:
         """Where the numbers of each horizon come from: learnt, learnt from shorter, or carried on (``models.customers.stretches``)."""

@@ -1,11 +1,12 @@
 """A bundle and a snapshot become the table of customers: what is expected of each, how they live, how much they matter, and why."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 
-from features.behaviour import BEHAVIOUR, behaviour, sign_up_likelihood
+from features.behaviour import BEHAVIOUR, behaviour, first_order_value, sign_up_behaviour, sign_up_likelihood
 from features.expressions import Feature
 from features.snapshot import Snapshot
 from models.bundle import Bundle
@@ -14,18 +15,22 @@ from models.customers.importance import Importance, shares, worth
 from models.customers.outlook import in_words
 from models.customers.reasons import contributions, plain_sentences, sentences
 from models.customers.rfm import rfm_group
-from models.customers.rhythm import Rhythm
+from models.customers.rhythm import Rhythm, return_rates
 from models.customers.stretches import LEARNT
 from serving.ranks import quintiles
+from serving.reports.blocks import money
 
 RFM = {"rfm_recency": "recency", "rfm_frequency": "frequency", "rfm_monetary": "monetary"}
 YEAR = 365
 SIGNED_UP = "signed up"
+WHOSE = (Feature("customer_id", "the shop's own id; a row each, sorted, those who only signed up last"),)
 PREDICTED = (
     Feature("likelihood_H", "probability of at least one order within H days, for every H of `[customers] horizons` and the main horizon"),
-    Feature("expected_orders_H", "orders within H days"),
+    Feature("expected_orders_H", "orders within H days; of sign-ups the first one only"),
     Feature("expected_revenue_H", "revenue within H days, before returns"),
-    Feature("expected_order_value", "revenue of the next order, drawn toward that of all customers where there are few"),
+    Feature(
+        "expected_order_value", "revenue of the next order, drawn toward that of all customers where there are few; of sign-ups the mean first order"
+    ),
     Feature("lifetime_value", "revenue net of returns, times the margin, discounted, of `[customers] lifetime_days`"),
     Feature("p_alive", "probability to be a customer still, by the buy-till-you-die model"),
     Feature(
@@ -64,7 +69,7 @@ WHY = (Feature("reasons", "the three strongest reasons behind likelihood and val
 class Customers:
     """``table``: a row per customer (index customer_id), first those with an order, sorted, then those who only signed up. ``rfm`` are the values at
     which scores begin, ``importance`` has its limits, ``groups`` are shares of customers, and of orders and revenue expected in ``days``; ``bases``
-    tell where the numbers of each horizon come from."""
+    tell where the numbers of each horizon come from, ``returned`` who came back by the stage of life one main horizon ago (``return_rates``)."""
 
     table: pd.DataFrame
     rfm: dict[str, list[float]]
@@ -72,6 +77,7 @@ class Customers:
     groups: pd.DataFrame
     days: int
     bases: dict[int, str]
+    returned: pd.DataFrame
 
     @classmethod
     def of(cls, bundle: Bundle, snapshot: Snapshot) -> "Customers":
@@ -82,7 +88,7 @@ class Customers:
         orders, revenue = predicted[f"expected_orders_{ahead}"], _revenue(predicted, ahead, facts)
         matters = pd.DataFrame({"frequency": facts["frequency"], "orders": orders, "revenue": revenue})
         matters["worth"] = worth(facts["spent"], _revenue(predicted, bundle.horizon, facts))
-        importance = Importance.of(matters)
+        importance, products = Importance.of(matters), f"expected_products_{bundle.horizon}"
         group = importance.group(matters)
         scores, limits = _rfm(facts)
         whole = facts[["recency", "frequency", "age"]].astype("int32").join(facts[["monetary", "rhythm"]])
@@ -94,23 +100,42 @@ class Customers:
             whole,
             behaviour(snapshot).drop(columns=[each.name for each in PLAIN], errors="ignore"),
         ]
+        predicted = predicted.drop(columns=products, errors="ignore").assign(**{products: predicted.get(products, np.float32(np.nan))})
         table = predicted.join([*parts, _reasons(bundle, predicted, snapshot)])
-        return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead, bundle.bases())
+        return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead, bundle.bases(), _returned(snapshot))
 
     def facts(self) -> dict[str, object]:
-        """Limits and shares, for the manifest."""
+        """Limits, shares, measured return rates and what was learnt, for the manifest."""
         groups = {"days": self.days, **self.groups.round(6).to_dict("index")}
         bases = {str(days): basis for days, basis in self.bases.items()}
-        return {**self.rfm, "importance": self.importance.as_dict(), "groups": groups, "horizons": bases}
+        returned = {stage: {"customers": count, "returned": None if np.isnan(share) else round(share, 6)} for stage, count, share in self._came()}
+        return {**self.rfm, "importance": self.importance.as_dict(), "groups": groups, "horizons": bases, "return_rates": returned}
 
-    def sentences(self) -> list[str]:
-        """Stages of life and importance for people: shares, and the limits that were made from these customers."""
+    def sentences(self, *, horizon: int, currency: str = "") -> list[str]:
+        """Horizons, stages of life, importance and RFM for people: shares, measured return rates, and the limits made from these customers."""
         stages = self.table["lifecycle"].value_counts(normalize=True)
         found = [f"{name} {share:.0%}" for name, share in stages.items()]
+        came = [f"{stage} {share:.0%} of {count:,}" for stage, count, share in self._came() if count]
         rows = [f"{name} {', '.join(f'{share:.0%}' for share in row)}" for name, row in zip(self.groups.index, self.groups.to_numpy(), strict=True)]
         head = f"importance (share of customers, of the orders and of the revenue expected in {self.days} days)"
-        horizons = [f"horizons: {in_words(self.bases)}"] if set(self.bases.values()) != {LEARNT} else []
-        return [*horizons, f"stages of life: {'; '.join(found)}", f"{head}: {'; '.join(rows)}", *self.importance.sentences()]
+        return [
+            *([f"horizons: {in_words(self.bases)}"] if set(self.bases.values()) != {LEARNT} else []),
+            f"stages of life: {'; '.join(found)}",
+            *([f"came back within {horizon} days, by the stage of life before: {'; '.join(came)}"] if came else []),
+            f"{head}: {'; '.join(rows)}",
+            *self.importance.sentences(self.table["importance"], money=lambda value: money(value, currency)),
+            f"RFM, where 2, 3, 4 and 5 begin: {'; '.join(self._begins(currency))}",
+        ]
+
+    def _came(self) -> list[tuple[str, int, float]]:
+        counts, shares = (self.returned[name].to_numpy() for name in ("customers", "returned"))
+        return [(str(stage), int(count), float(share)) for stage, count, share in zip(self.returned.index, counts, shares, strict=True)]
+
+    def _begins(self, currency: str) -> list[str]:
+        units = {"rfm_recency": "days", "rfm_frequency": "orders", "rfm_monetary": f"{currency} an order".strip()}
+        forms = {"rfm_monetary": money}
+        texts = {name: [forms.get(name, "{:,.0f}".format)(each) if np.isfinite(each) else "-" for each in self.rfm[name]] for name in units}
+        return [f"{name.removeprefix('rfm_')} {', '.join(texts[name])} {unit}" for name, unit in units.items()]
 
 
 def horizons_of(predicted: pd.DataFrame) -> list[int]:
@@ -122,9 +147,16 @@ def _revenue(predicted: pd.DataFrame, days: int, facts: pd.DataFrame) -> pd.Seri
     return predicted.get(f"expected_revenue_{days}", predicted[f"expected_orders_{days}"] * facts["monetary"])
 
 
+def _returned(snapshot: Snapshot) -> pd.DataFrame:
+    """``return_rates`` as of one horizon before; empty where nobody had ordered by then."""
+    if snapshot.day - snapshot.horizon <= snapshot.shop.days[0]:
+        return pd.DataFrame(columns=["customers", "returned"])
+    return return_rates(snapshot.shop, snapshot.as_of - timedelta(days=snapshot.horizon), days=snapshot.horizon)
+
+
 def columns_page() -> str:
     """The columns and their meaning, as a Markdown table."""
-    rows = [*PREDICTED, *LIVED, *PLAIN, *BEHAVIOUR, *WHY]
+    rows = [*WHOSE, *PREDICTED, *LIVED, *PLAIN, *BEHAVIOUR, *WHY]
     return "\n".join(["| column | meaning |", "|---|---|", *(f"| `{each.name}` | {each.meaning} |" for each in rows)])
 
 
@@ -142,13 +174,18 @@ def _reasons(bundle: Bundle, predicted: pd.DataFrame, snapshot: Snapshot) -> pd.
 
 
 def _with_sign_ups(table: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
-    """Those who signed up and never ordered have a likelihood from the shop's own sign-ups, and nothing else that is known of orders."""
+    """Those who signed up and never ordered: a likelihood from the shop's own sign-ups, their first order's value, contact and places; what is said
+    of orders that came is empty."""
     found = sign_up_likelihood(snapshot, horizons_of(table))
     if found.empty:
         return table
-    rows = found[[name for name in found if name in table]].assign(basis="sign-ups", basis_by_horizon="sign-ups", lifecycle=SIGNED_UP, frequency=0)
-    rows["reasons"] = "signed up, no order yet"
-    rows = rows.reindex(columns=table.columns)
+    value = first_order_value(snapshot)
+    for days in horizons_of(table):
+        found[f"expected_orders_{days}"] = found[f"likelihood_{days}"]
+        found[f"expected_revenue_{days}"] = found[f"likelihood_{days}"] * value
+    found = found.join(sign_up_behaviour(snapshot)).assign(expected_order_value=value, basis="sign-ups", basis_by_horizon="sign-ups")
+    found = found.assign(lifecycle=SIGNED_UP, frequency=0, reasons="signed up, no order yet")
+    rows = found[[name for name in found if name in table]].reindex(columns=table.columns)
     whole = {str(name) for name, kind in table.dtypes.items() if isinstance(kind, np.dtype) and kind.kind in "iub"}
     kept = {str(name): kind for name, kind in table.dtypes.items() if str(name) not in whole or rows[name].notna().all()}
     return pd.concat([table, rows.astype(kept)]).rename_axis("customer_id")

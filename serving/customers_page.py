@@ -94,9 +94,15 @@ predicted for the main horizon: who brought much once and is not expected soon i
 revenue per order are predicted for a year. The limits are made anew from the customers of each run, and told with it. Who fits several groups
 belongs to the first; customers with equal numbers are always in one group. What VIPs really brought, beside as many customers by past revenue, is in
 [decisions](decisions/customers.md#vips)."""
-COLUMNS = "Money is in the shop's currency, days are dates (`date32` in Parquet, 2026-03-02 in texts), and what is unknown is empty."
-RFM = """From the quintiles of recency (R), frequency (F) and monetary value (M), 5 the best, equal for equals. Every triple belongs to exactly one
-group; a letter that is missing may be anything."""
+COLUMNS = """Money is in the shop's currency, days are dates (`date32` in Parquet, 2026-03-02 in texts), and what is unknown is empty.
+
+Who signed up and never ordered has `customer_id`, `likelihood_H`, `expected_orders_H`, `expected_revenue_H` and `expected_order_value` (the first
+order), `basis`, `basis_by_horizon`, `lifecycle`, `frequency` (0), contact (`visits_90` to `channel_preference`), `country` to `postal_area` and
+`reasons`. All other columns are empty for them: they tell of orders that came."""
+RFM = """From the quintiles of recency (R), frequency (F) and monetary value (M), 5 the best, equal for equals. Equals stand
+in the fifth of the middle one of them; for orders in that of the first, as most customers have one, unless all have as many. Every triple belongs to
+exactly one group; a letter that is missing may be anything. Where the scores begin is printed by `whobuys score` and kept in its manifest, as are the
+measured return rates of the stages of life."""
 
 
 def page() -> str:

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
+from features.config import Config, CustomersSection, load_config
 from features.errors import DataError, did_you_mean
 from features.files import read_current
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models.bundle import EVALUATION, Bundle
+from models.bundle import EVALUATION, ORIGINS, Bundle
 
 BUNDLES = "bundles"
 
@@ -33,18 +34,54 @@ def bundle_folder(shop: Path, bundle: str | None = None) -> Path:
     return shop / published
 
 
-def load_bundle(shop: Path, bundle: str | None = None) -> Bundle:
-    """The bundle in ``bundle_folder``. Raises DataError as that does, and when a file of it does not fit its sha256."""
-    return Bundle.load(bundle_folder(shop, bundle))
+def load_bundle(shop: Path, bundle: str | None = None, *, customers: CustomersSection | None = None) -> Bundle:
+    """The bundle in ``bundle_folder``, with the lifetime value as the shop's whobuys.toml has it now, or as ``customers`` say.
+
+    Raises DataError as that does, and when a file of it does not fit its sha256.
+    """
+    stated = customers or load_config(shop).customers
+    loaded = Bundle.load(bundle_folder(shop, bundle))
+    return loaded.valued(lifetime_days=stated.lifetime_days, discount_rate=stated.discount_rate, margin=stated.margin)
 
 
-def open_as_of(shop: Path, as_of: date | None, *, bundle: str | None, memory_limit: str | None, threads: int | None) -> tuple[Bundle, Snapshot]:
+def currency_of(shop: Shop, config: Config) -> str:
+    """The shop's currency: as whobuys.toml has it, else that of its orders; empty where neither tells."""
+    orders = shop.tables["orders"]
+    found = config.shop.currency or orders.agg(currency=orders.currency.max()).to_pandas()["currency"].iloc[0]
+    return found if isinstance(found, str) else ""
+
+
+def horizons_lacking(bundle: Bundle, customers: CustomersSection) -> str | None:
+    """Which of the configured horizons the bundle does not predict, and what would mend it; None when it has all of them."""
+    has = bundle.bases()
+    lacking = [str(days) for days in customers.horizons if days not in has]
+    if not lacking:
+        return None
+    return f"[customers] horizons has {', '.join(lacking)}, the bundle has {', '.join(map(str, has))} days; run: whobuys train --promote"
+
+
+def past_fit(shop: Path, bundle: Bundle, as_of: date) -> Bundle | None:
+    """The newest fit of a past date kept with a bundle whose horizon has passed by ``as_of``; None where there is none."""
+    last = (as_of - timedelta(days=bundle.horizon)).isoformat()
+    folders = sorted(each for each in (shop / BUNDLES / bundle.id / ORIGINS).glob("[0-9]*") if each.name <= last)
+    return Bundle.load(folders[-1]) if folders else None
+
+
+def open_as_of(
+    shop: Path,
+    as_of: date | None,
+    *,
+    bundle: str | None,
+    memory_limit: str | None,
+    threads: int | None,
+    customers: CustomersSection | None = None,
+) -> tuple[Bundle, Snapshot]:
     """The bundle of ``load_bundle`` and the shop as of a date, None being the day after the last order.
 
     Raises DataError as ``load_bundle`` does, when nothing was imported yet, and for a date of which nothing can be known.
     """
     opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
-    loaded = load_bundle(shop, bundle)
+    loaded = load_bundle(shop, bundle, customers=customers)
     as_of = as_of or opened.default_as_of
     opened.check_date(as_of)
     return loaded, Snapshot(opened, as_of, horizon=loaded.horizon)

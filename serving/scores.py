@@ -24,7 +24,7 @@ from models.customers.replenishment import replenishment
 from models.pairs.training_sets import main_products
 from serving.customers import Customers
 from serving.exports import write_table
-from serving.published import enough_room, load_bundle, no_interest, open_as_of
+from serving.published import currency_of, enough_room, horizons_lacking, load_bundle, no_interest, open_as_of
 from serving.ranks import BestCustomers, BestSets, no_interests
 from serving.scored_sets import CANDIDATE_PRODUCTS, is_narrow, sets_to_score
 from serving.who import known_sets
@@ -136,7 +136,9 @@ def score(
     Raises DataError before anything was trained, Refused when another run writes.
     """
     with locked(shop), enough_room(shop):
-        loaded, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads)
+        loaded, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads, customers=config.customers)
+        if lacking := horizons_lacking(loaded, config.customers):
+            say(f"note: {lacking}")
         folder = shop / FOLDER / _free_name(shop, f"{snapshot.as_of}-{loaded.id}")
         _remove_left_behind(shop)
         with whole_folder(folder) as temporary:
@@ -172,7 +174,7 @@ class _Run:
         self.say(f"scoring {len(self.snapshot.customer_ids):,} customers as of {self.snapshot.as_of}")
         found = Customers.of(self.bundle, self.snapshot)
         write_table(self.folder / "customers.parquet", found.table.rename_axis("customer_id").reset_index())
-        for sentence in found.sentences():
+        for sentence in found.sentences(horizon=self.bundle.horizon, currency=currency_of(self.snapshot.shop, self.config)):
             self.say(sentence)
         return found.facts()
 

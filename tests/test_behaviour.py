@@ -15,20 +15,22 @@ from features.behaviour import (
     SIGN_UPS,
     Season,
     behaviour,
+    first_order_value,
     gift_seasons,
     high_seasons,
     repeat_odds,
+    sign_up_behaviour,
     sign_up_curve,
     sign_up_likelihood,
     sign_ups,
 )
 from features.behaviour.buying import baskets, cheapness, pace, prices
-from features.behaviour.contact import contact
+from features.behaviour.contact import CONTACT, contact
 from features.behaviour.facts import known_of
 from features.behaviour.gifts import gifts
 from features.behaviour.habits import channels, seasons, weekdays
 from features.behaviour.repeats import COLUMNS, GROUPS
-from features.behaviour.tastes import places, tags
+from features.behaviour.tastes import PLACES, places, tags
 from features.config import Config
 from features.errors import UsageError
 from features.imports import import_files
@@ -428,6 +430,23 @@ def test_sign_ups() -> None:
     assert found["created"].tolist() == [ago(100), ago(3), ago(10), ago(400)]
     assert found["engagement"].tolist() == ["unengaged", "unengaged", "engaged", "unengaged"]
     assert found["has_open_cart"].tolist() == [False] * 4
+
+
+def test_what_else_is_known_of_sign_ups() -> None:
+    people: Rows = [*PEOPLE[:2], {**PEOPLE[2], "country": "NO", "region": "Vestland", "city": "Bergen", "postal_code": "5003"}, *PEOPLE[3:]]
+    snapshot = snapshot_of(orders_of("a", 100), events=[*SIGNED, *event("viewed", 1, 99)], customers=people)
+    found = sign_up_behaviour(snapshot)
+    assert list(found) == [feature.name for feature in (*CONTACT, *PLACES)] and found.index.tolist() == sign_ups(snapshot).index.tolist()
+    assert found.loc[["c"], ["country", "region", "city", "postal_area"]].to_numpy()[0].tolist() == ["NO", "Vestland", "Bergen", "NO 50"]
+    assert found["engagement"].tolist() == sign_ups(snapshot)["engagement"].tolist() and found.loc["g", "visits_90"] == 1
+
+
+def test_what_the_first_order_after_a_sign_up_brings() -> None:
+    """a and b ordered first when or after they signed up, i before; a's second order does not count."""
+    rows = (*orders_of("a", 100, 1), *orders_of("b", 96), *orders_of("i", 60))
+    orders = [{**order, "revenue": revenue} for order, revenue in zip(rows, (10, 99, 30, 5), strict=True)]
+    assert first_order_value(snapshot_of(orders, customers=PEOPLE)) == 20.0
+    assert first_order_value(snapshot_of(orders[3:], customers=PEOPLE)) == 5.0
 
 
 def test_the_sign_up_curve() -> None:

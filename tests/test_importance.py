@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.customers.importance import EXCLUSIVE, FREQUENT, GROUP_NAMES, LIMIT_OF, LOYAL, ONE_TIME, VIP, Importance, shares
+from models.customers.importance import EXCLUSIVE, FREQUENT, GROUP_NAMES, LOYAL, ONE_TIME, VIP, Importance, shares
 
 
 def many(count: int = 1000, *, seed: int = 1) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def many(count: int = 1000, *, seed: int = 1) -> pd.DataFrame:
 
 def test_each_group_by_hand() -> None:
     """A worth above 80, an order value above 8, and orders above 7 are high."""
-    limits = Importance({"worth": 80.0, "order_value": 8.0, "orders": 7.0})
+    limits = Importance({"worth": 80.0, "order_value": 8.0, "revenue": 0.0, "orders": 7.0})
     cases = [(1, 99, 999, ONE_TIME), (2, 10, 81, VIP), (2, 1, 80, EXCLUSIVE), (2, 9.9, 79, FREQUENT), (2, 7, 50, LOYAL), (2, 0, 0, LOYAL)]
     customers = pd.DataFrame([case[:3] for case in cases], columns=["frequency", "orders", "revenue"])
     assert limits.group(customers.assign(worth=customers["revenue"])).tolist() == [case[3] for case in cases]
@@ -79,6 +79,19 @@ def test_small_and_strange_shops(frequency: list[int], revenue: list[float], gro
 
 
 def test_the_limits_are_told() -> None:
-    sentences = Importance({"worth": 812.5, "order_value": 91.0, "orders": 0.75}).sentences()
-    assert sentences[0] == "VIP: worth above 812.5"
-    assert len(sentences) == len(LIMIT_OF)
+    importance = Importance({"worth": 812.5, "order_value": 91.0, "revenue": 40.0, "orders": 0.75})
+    assert importance.sentences(pd.Series([VIP, EXCLUSIVE, ONE_TIME]), money="{:.2f} EUR".format) == [
+        "VIP: worth above 812.50 EUR",
+        "exclusive: predicted revenue per order above 91.00 EUR, and predicted revenue from 40.00 EUR on",
+        "frequent: nobody yet",
+    ]
+    nobody = Importance({"worth": np.inf, "order_value": np.inf, "revenue": np.inf, "orders": np.inf})
+    assert nobody.sentences(pd.Series([ONE_TIME]), money=str) == ["VIP: nobody yet", "exclusive: nobody yet", "frequent: nobody yet"]
+
+
+def test_who_is_hardly_expected_is_not_exclusive() -> None:
+    """Lost customers of dear orders: revenue per order is high, but hardly any is predicted."""
+    customers = pd.DataFrame({"frequency": 2, "orders": [1.0] * 20, "revenue": [50.0] * 20})
+    customers.loc[[0, 1], ["orders", "revenue"]] = [[0.001, 1.0], [1.0, 900.0]]
+    customers["worth"] = 1.0
+    assert Importance.of(customers).group(customers)[[0, 1]].tolist() == [LOYAL, EXCLUSIVE]

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from features.behaviour import Season
 from features.config import Config
+from features.dates import day_number
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
@@ -20,6 +22,8 @@ from models.customers.outlook import Outlook, OutlookConfig
 from serving.customers import Customers
 from serving.reports.base import Base
 from serving.reports.customers import page
+from serving.reports.habits import _seasons_told
+from serving.reports.held import came_since, importance_held
 from serving.reports.worth import REASON_WORDS
 from serving.scores import score
 from whobuys.cli import app
@@ -123,6 +127,9 @@ def test_the_page_of_a_scored_shop_has_every_section(scored: Path) -> None:
     told = " ".join(found.words)
     assert re.search(r"[\d,]+ customers have ordered so far, and [\d,]+ of them \(\d+ %\) are expected to order within the next 30 days\.", told)
     assert re.search(r"They are expected to bring [\d,]+ \w* ?in 30 days, [\d,]+ \w* ?in 90 days and [\d,]+ \w* ?in 365 days\.", told)
+    assert "Horizons: 30, 60, 90, 180 and 365 days were learnt from windows as long, which are over." in told
+    assert re.search(r"What VIPs brought, as of .* VIPs \d+ [\d,]+ \d+ % as many by past revenue \d+ [\d,]+ \d+ %", told)
+    assert "Who ordered again, by importance as of" in told and "different products bought" in told and "seen once" not in told
     assert re.search(r"\d+ % of the customers have just ordered or are active, against \d+ % three months ago", told)
 
 
@@ -199,7 +206,7 @@ def test_other_horizons_are_told() -> None:
     told = " ".join(read(page(base_of(orders_of(STRANGE["orders only, three years"]), horizons=(7, 273)))).words)
     assert re.search(r"They are expected to bring [\d,.]+ in 30 days\.", told)
     assert "of the revenue of the next 273 days is expected of them" in told
-    assert "The history is too short to learn 7 days and 273 days" in told
+    assert "Horizons: 7, 30 and 273 days are carried on by a buy-till-you-die model, as the history is too short to learn them." in told
 
 
 def test_what_came_after_the_date_is_not_in_the_page() -> None:
@@ -232,3 +239,28 @@ def test_a_cohort_is_followed_through_periods_that_are_over() -> None:
     text = page(base_of(orders_of(again)))
     row = re.search(r'<tr><th scope="row">Jan 2024</th>(.*?)</tr>', text, re.DOTALL)
     assert row is not None and re.findall(r"<td[^>]*>([^<]*)", row[1]) == ["4", "50 %", "25 %"]
+
+
+def test_nothing_is_told_of_what_an_orders_only_shop_does_not_have() -> None:
+    rows = [(f"c{who}", 3 * who + 50 * time, 20.0 + who) for who in range(60) for time in range(who % 4 + 1)]
+    told = " ".join(read(page(base_of(orders_of(rows)))).words)
+    assert "What makes a VIP" in told and "orders so far" in told
+    assert not [each for each in ("different products", "saved by discounts", "are gift buyers", "sent something back") if each in told]
+
+
+def test_a_season_of_one_year_was_seen_once() -> None:
+    season = (Season("11-01", "11-30", 2.0),)
+    assert _seasons_told(season, years=1).endswith("seen once, as the orders hold one whole year only.")
+    assert _seasons_told(season, years=3).endswith("in more than half of the 3 whole years.")
+
+
+def test_what_vips_brought_is_beside_as_many_by_past_revenue(scored: Path) -> None:
+    base = Base.open(scored, None, config=Config(), memory_limit=None, threads=1)
+    assert base.past is not None and day_number(base.past.as_of) + 30 <= day_number(base.as_of)
+    found = came_since(base.past, base.snapshot.at(base.past.as_of))
+    assert found["orders"].gt(0).sum() == base.snapshot.at(base.past.as_of).ordered(days=30).sum()
+    came = found.groupby("importance")["orders"].agg(lambda orders: (orders > 0).mean())
+    assert came["VIP"] > came["one-time"]
+    first, second = importance_held(base)
+    assert [row.name for row in first.rows] == ["VIPs", "as many by past revenue", "all"]
+    assert {row.name for row in second.rows} <= set(GROUP_NAMES)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.behaviour import BEHAVIOUR
-from features.config import Config, ScoreSection
+from features.config import Config, CustomersSection, ScoreSection
 from features.errors import DataError, Refused, UsageError
 from features.files import locked, read_current
 from features.imports import import_files
@@ -28,8 +28,8 @@ from features.snapshot import Snapshot
 from models.customers.replenishment import COLUMNS, replenishment
 from models.pairs.intervals import Spread
 from models.pairs.training_sets import main_products
-from serving.customers import LIVED, PLAIN, PREDICTED, WHY
-from serving.published import check_interest, load_bundle
+from serving.customers import LIVED, PLAIN, PREDICTED, WHOSE, WHY, Customers
+from serving.published import check_interest, load_bundle, open_as_of
 from serving.ranks import BestSets, quintiles
 from serving.scored_sets import is_narrow, named_sets
 from serving.scores import Scores, score
@@ -50,25 +50,39 @@ def test_every_customer_has_a_row(scored: Scores) -> None:
     everybody = scored.customers
     customers = everybody[everybody["frequency"] > 0]
     assert customers.index.tolist() == list(scored.snapshot.customer_ids) == everybody.index[: len(customers)].tolist()
-    named = [each.name for each in (*PREDICTED, *LIVED, *PLAIN, *BEHAVIOUR, *WHY)]
-    assert sorted({re.sub(r"^(likelihood|expected_[a-z]+)_\d+$", r"\1_H", name) for name in map(str, everybody)}) == sorted(named)
+    named = [each.name for each in (*WHOSE, *PREDICTED, *LIVED, *PLAIN, *BEHAVIOUR, *WHY)]
+    assert sorted({re.sub(r"^(likelihood|expected_[a-z]+)_\d+$", r"\1_H", name) for name in map(str, everybody)}) == sorted(
+        set(named) - {"customer_id"}
+    )
     assert customers["likelihood_30"].between(0, 1).all()
     for name in ("likelihood", "expected_orders", "expected_revenue"):
         steps = customers[[f"{name}_{days}" for days in (30, 60, 90, 180, 365)]].to_numpy()
         assert np.isfinite(steps).all() and (np.diff(steps, axis=1) >= 0).all()
     assert (customers["expected_orders_30"] > 0).all() and (customers["expected_products_30"] > 0).all()
     assert customers["expected_orders_30"].corr(customers["likelihood_30"], method="spearman") > 0.8
+    assert set(customers["basis_by_horizon"]) == {"30, 60, 90, 180, 365 days learnt"}
     assert set(customers["basis"]) == {"model"} and customers["reasons"].str.startswith(("for: ", "against: ", "as usual")).all()
     assert set(customers["lifecycle"]) <= {"just ordered", "active", "slipping away", "lost"}
     assert set(customers["importance"]) == {"one-time", "VIP", "exclusive", "frequent", "loyal"}
     signed_up = everybody[everybody["frequency"] == 0]
     assert len(signed_up) and (signed_up["lifecycle"] == "signed up").all() and signed_up["likelihood_365"].between(0, 1).all()
+    known = signed_up.notna().any()
+    assert (
+        known[["country", "engagement", "has_open_cart", "visits_90", "expected_order_value"]].all()
+        and not known[["p_alive", "lifetime_value"]].any()
+    )
+    assert (signed_up["expected_orders_365"] > signed_up["expected_orders_30"]).all() and signed_up["expected_order_value"].nunique() == 1
+    np.testing.assert_allclose(signed_up["expected_revenue_90"], signed_up["likelihood_90"] * signed_up["expected_order_value"], rtol=1e-4)
+    assert customers["discount_share"].between(0, 1).all() and 0 < customers["discount_share"].mean() < 1
     for name, best in (("recency", "min"), ("frequency", "max"), ("monetary", "max")):
         scores = customers[f"rfm_{name}"]
         assert scores.between(1, 5).all()
         assert scores[getattr(customers[name], f"idx{best}")()] == 5
         assert customers.groupby(name)[f"rfm_{name}"].nunique().max() == 1
     facts = scored.facts
+    limits = facts["limits"]
+    assert isinstance(limits, dict) and limits["horizons"]["365"] == "learnt" and limits["return_rates"]["lost"]["customers"] > 0
+    assert {"rfm_recency", "rfm_frequency", "rfm_monetary", "importance"} <= set(limits)
     assert (facts["as_of"], facts["horizon"], facts["customers"]) == ("2026-07-01", 30, len(customers))
     assert scored.folder.name == f"2026-07-01-{facts['bundle']}"
     assert read_current(scored.shop_folder).get("scores") == f"scores/{scored.folder.name}"
@@ -81,6 +95,22 @@ def test_days_are_dates_in_the_file_and_days_when_read(scored: Scores) -> None:
     assert not [field.name for field in schema if pa.types.is_timestamp(field.type)]
     table = scored.customers[days]
     assert {kind.kind for kind in table.dtypes} == {"M"} and (table["slipping_from"] < table["lost_from"]).any()
+
+
+def test_the_lifetime_value_is_as_the_config_has_it_now_and_missing_horizons_are_told(shop: Path) -> None:
+    told: list[str] = []
+    customers = CustomersSection(margin=0.25, horizons=(30, 273))
+    whole, part = (
+        score(shop, config=CONFIG).customers,
+        score(shop, config=CONFIG.model_copy(update={"customers": customers}), say=told.append).customers,
+    )
+    np.testing.assert_allclose(part["lifetime_value"], whole["lifetime_value"] / 4, rtol=1e-5)
+    assert "note: [customers] horizons has 273, the bundle has 30, 60, 90, 180, 365 days; run: whobuys train --promote" in told
+    assert any(text.startswith("came back within 30 days, by the stage of life before: ") for text in told)
+    assert any(text.startswith("RFM, where 2, 3, 4 and 5 begin: recency ") for text in told)
+    (shop / "whobuys.toml").write_text("[customers]\nlifetime_days = 365\n", encoding="utf-8")
+    shorter = Customers.of(*open_as_of(shop, None, bundle=None, memory_limit=None, threads=1)).table
+    assert shorter["lifetime_value"].sum() < whole["lifetime_value"].sum()
 
 
 def test_replenishment_is_stored_for_every_category(scored: Scores) -> None:

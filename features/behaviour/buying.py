@@ -14,6 +14,7 @@ BUYING = (
         "repeat orders in the later half of the time since the first order over those in the earlier half, one added to both: above 1 orders more "
         "often than before; unknown without a repeat order, or with a first order less than 60 days ago",
     ),
+    Feature("discount_share", "discount over what the orders would have cost without it, 0 to 1; unknown for a shop without discounts"),
     Feature("full_price_share", "share of product lines bought without any discount; unknown for a shop without discounts"),
     Feature(
         "discount_sensitivity",
@@ -57,18 +58,25 @@ def pace(snapshot: Snapshot) -> Table:
 
 
 def cheapness(snapshot: Snapshot) -> Table:
-    """One row per customer: ``full_price_share`` and ``discount_sensitivity``."""
+    """One row per customer: ``discount_share``, ``full_price_share`` and ``discount_sensitivity``."""
     each = _discounted(snapshot.shop, snapshot.day)
     usual = (each.cut.sum() / each.count()).over(group_by=each.week)
     joined = each.mutate(usual=usual.round().cast("int64"))
     own = joined.group_by("customer").agg(
-        lines=joined.lines.sum(), cut_lines=joined.cut_lines.sum(), cut=joined.cut.sum(), usual=joined.usual.sum(), orders=joined.count()
+        lines=joined.lines.sum(),
+        cut_lines=joined.cut_lines.sum(),
+        cut=joined.cut.sum(),
+        usual=joined.usual.sum(),
+        orders=joined.count(),
+        saved=joined.saved.sum(),
+        spent=joined.spent.sum(),
     )
     own = own.mutate(all_cut=own.cut.sum().over(), all_orders=own.orders.sum().over())
     more = own.all_cut * float(WEIGHT) / own.all_orders
     tells = own.all_cut > 0
     return own.select(
         "customer",
+        discount_share=tells.ifelse(own.saved / ibis.greatest(own.spent + own.saved, 1), ibis.null("float64")),
         full_price_share=tells.ifelse(1 - own.cut_lines / own.lines, ibis.null("float64")),
         discount_sensitivity=tells.ifelse((own.cut + more) / (own.usual + more), ibis.null("float64")),
     )
@@ -88,6 +96,8 @@ def _discounted(shop: Shop, day: int) -> Table:
     return orders.select(
         "customer",
         "lines",
+        saved=ibis.coalesce(orders.discount, 0),
+        spent=orders.revenue,
         week=(orders.day + 3) // 7,
         cut_lines=cut_lines,
         cut=whole.ifelse(UNIT, ibis.coalesce(by_value, by_count)),

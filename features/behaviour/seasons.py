@@ -19,7 +19,7 @@ YEAR = 365
 LIFT = 1.2
 """A week (or month) with at least so many times the orders that the trend expects begins a season ..."""
 SURE = 3.0
-"""... when it is also so many standard errors above, and above in more than half of the years;"""
+"""... when it is also so many standard errors above, and above in more than half of the years. Of one whole year it is only seen once."""
 SHOULDER_LIFT, SHOULDER_SURE = 1.1, 1.0
 """its neighbours belong to the season down to these."""
 WEEKS = np.minimum(np.arange(YEAR) // 7, 51)
@@ -44,14 +44,19 @@ def high_seasons(snapshot: Snapshot) -> tuple[Season, ...] | None:
     """The stretches of the year in which the shop sells clearly more than its trend, in the order of the year; None with less than a year of orders.
 
     The last whole years before the date are laid over one another, each against its own level or growth. Weeks that stand out make the
-    seasons; where none does, as in a small shop, months.
+    seasons; where none does, as in a small shop, months. Of one whole year, they were seen once, and may have been chance or growth.
     """
     counts = orders_a_day(snapshot.shop, snapshot.day)
-    years = len(counts) // YEAR
+    years = whole_years(counts)
     if not years:
         return None
     recent = counts[len(counts) - years * YEAR :].reshape(years, YEAR)
     return standing_out(recent, trend(recent), places(snapshot.day, days=years * YEAR).reshape(years, YEAR))
+
+
+def whole_years(counts: Whole) -> int:
+    """How many whole years the shop's seasons are made of."""
+    return len(counts) // YEAR
 
 
 def orders_a_day(shop: Shop, day: int) -> Whole:

@@ -10,9 +10,10 @@ from ibis.expr.types import Table
 from numpy.typing import NDArray
 
 from features.behaviour.contact import contact_of
+from features.behaviour.tastes import places
 from features.dates import day_number
 from features.expressions import Feature, before
-from features.shop import Shop
+from features.shop import MONEY, Shop
 from features.snapshot import Snapshot
 
 SIGN_UPS = (
@@ -80,6 +81,27 @@ def sign_up_likelihood(snapshot: Snapshot, horizons: Sequence[int]) -> pd.DataFr
     at = np.interp(since, edges, passed)
     columns = {f"likelihood_{days}": -np.expm1(at - np.interp(since + days, edges, passed)) for days in horizons}
     return pd.DataFrame(columns, index=waiting.index)
+
+
+def sign_up_behaviour(snapshot: Snapshot) -> pd.DataFrame:
+    """``CONTACT`` and ``PLACES`` of every one of ``sign_ups``, as those of customers with orders are told; index customer_id, sorted."""
+    waiting = _signed_up(snapshot.shop, snapshot.day).anti_join(before(snapshot.shop.orders, snapshot.day), "customer")
+    met = contact_of(waiting.select("customer", recency=ibis.null("int32")), snapshot).to_pandas().set_index("customer")
+    found: pd.DataFrame = met.join(places(snapshot).to_pandas().set_index("customer")).sort_index()
+    return found.set_index(pd.Index(snapshot.shop.customer_ids[found.index.to_numpy(np.int64)], name="customer_id", dtype=object))
+
+
+def first_order_value(snapshot: Snapshot) -> float:
+    """What the first order day of who had signed up by then brought on average, in the shop's currency; of all customers where nobody had; 0 without
+    any order."""
+    orders = before(snapshot.shop.orders, snapshot.day)
+    days = orders.group_by("customer", "day").agg(revenue=orders.revenue.sum())
+    firsts = days.group_by("customer").agg(day=days.day.min()).join(days, ["customer", "day"]).select("customer", "day", "revenue")
+    joined = firsts.left_join(_signed_up(snapshot.shop, snapshot.day), "customer")
+    known = joined.created <= joined.day
+    means = joined.agg(signed_up=joined.revenue.mean(where=known), everybody=joined.revenue.mean()).to_pandas().iloc[0]
+    value = means["signed_up"] if pd.notna(means["signed_up"]) else means["everybody"]
+    return max(float(value), 0.0) / MONEY if pd.notna(value) else 0.0
 
 
 def _rates(spent: Whole, orders: Whole) -> Floats:

@@ -1,6 +1,6 @@
 """What customers brought and are expected to bring becomes how much each matters: one-time, VIP, exclusive, frequent or loyal, by today's limits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ from features.expressions import Feature
 from models.customers.gaps import Values
 
 ONE_TIME, VIP, EXCLUSIVE, FREQUENT, LOYAL = "one-time", "VIP", "exclusive", "frequent", "loyal"
-TOP = {"worth": 0.9, "order_value": 0.9, "orders": 0.75}
+TOP = {"worth": 0.9, "order_value": 0.9, "revenue": 0.5, "orders": 0.75}
 """The quantile, among customers with more than one order, above which a value is high."""
 LIMIT_OF = {VIP: "worth", EXCLUSIVE: "order_value", FREQUENT: "orders"}
 GROUPS = (
@@ -21,7 +21,11 @@ GROUPS = (
         f"worth in the top {100 - 100 * TOP['worth']:.0f} % of those with more than one order: the geometric mean of the revenue so far and of the "
         "revenue predicted for the main horizon",
     ),
-    Feature(EXCLUSIVE, f"not VIP, and predicted revenue per order in the top {100 - 100 * TOP['order_value']:.0f} %: seldom, but dear"),
+    Feature(
+        EXCLUSIVE,
+        f"not VIP, and predicted revenue per order in the top {100 - 100 * TOP['order_value']:.0f} %, with predicted revenue in the upper half: "
+        "seldom, but dear",
+    ),
     Feature(FREQUENT, f"neither of these, and predicted orders in the top {100 - 100 * TOP['orders']:.0f} %: often, but cheap"),
     Feature(LOYAL, "all others with more than one order"),
 )
@@ -31,7 +35,7 @@ GROUP_NAMES = tuple(group.name for group in GROUPS)
 
 @dataclass(frozen=True)
 class Importance:
-    """``limits``: above which ``worth``, predicted ``order_value`` (revenue per order) and predicted ``orders`` are high.
+    """``limits``: above which ``worth``, predicted ``order_value`` (revenue per order), predicted ``revenue`` and predicted ``orders`` are high.
 
     A value equal to a limit is not above it, so customers with equal values are always in one group, and no more than the stated share (rounded up to
     a whole customer) is in a high one. A limit is ``inf`` where nothing is predicted of anybody with more than one order.
@@ -45,7 +49,7 @@ class Importance:
 
         >>> customers = pd.DataFrame({"frequency": [1, 2, 2], "orders": [9.0, 1.0, 2.0], "revenue": [9.0, 5.0, 5.0], "worth": [9.0, 7.0, 7.0]})
         >>> Importance.of(customers).limits
-        {'worth': 7.0, 'order_value': 2.5, 'orders': 1.0}
+        {'worth': 7.0, 'order_value': 2.5, 'revenue': 5.0, 'orders': 1.0}
         """
         known = _values(customers)[customers["frequency"] > 1]
         limits = {name: float(known[name].quantile(share, interpolation="lower")) for name, share in TOP.items()}
@@ -58,13 +62,20 @@ class Importance:
         """
         values, frequency = _values(customers), customers["frequency"]
         high = [values[name] > self.limits[name] for name in LIMIT_OF.values()]
+        high[list(LIMIT_OF).index(EXCLUSIVE)] &= values["revenue"] >= self.limits["revenue"]
         found = np.select([frequency < 1, frequency == 1, *high], ["", ONE_TIME, *LIMIT_OF], LOYAL)
         return pd.Series(found, index=customers.index, name="importance", dtype="str").where(frequency >= 1)
 
-    def sentences(self) -> list[str]:
-        """The limits for people, a line each."""
-        words = {"worth": "worth", "order_value": "predicted revenue per order", "orders": "predicted orders"}
-        return [f"{group}: {words[name]} above {self.limits[name]:.6g}" for group, name in LIMIT_OF.items()]
+    def sentences(self, group: pd.Series, *, money: Callable[[float], str]) -> list[str]:
+        """The limits for people, a line each; ``group`` are the groups of the customers, ``money`` writes an amount."""
+        limits = {name: "" if np.isinf(limit) else f"{limit:,.2f}" if name == "orders" else money(limit) for name, limit in self.limits.items()}
+        told = {
+            VIP: f"worth above {limits['worth']}",
+            EXCLUSIVE: f"predicted revenue per order above {limits['order_value']}, and predicted revenue from {limits['revenue']} on",
+            FREQUENT: f"predicted orders above {limits['orders']}",
+        }
+        members = group.value_counts()
+        return [f"{name}: {words if members.get(name, 0) else 'nobody yet'}" for name, words in told.items()]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; a limit that nobody can pass is empty."""
@@ -101,4 +112,4 @@ def shares(group: pd.Series, customers: pd.DataFrame) -> pd.DataFrame:
 def _values(customers: pd.DataFrame) -> pd.DataFrame:
     orders, revenue = (customers[name].to_numpy(np.float64) for name in ("orders", "revenue"))
     each: Values = np.divide(revenue, orders, out=np.zeros(len(orders)), where=orders > 0)
-    return pd.DataFrame({"worth": customers["worth"], "order_value": each, "orders": orders}, index=customers.index)
+    return pd.DataFrame({"worth": customers["worth"], "order_value": each, "revenue": revenue, "orders": orders}, index=customers.index)

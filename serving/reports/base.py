@@ -18,7 +18,7 @@ from features.snapshot import Snapshot
 from models.bundle import Bundle
 from models.customers.importance import Importance, shares, worth
 from serving.customers import YEAR, Customers, horizons_of
-from serving.published import BUNDLES, load_bundle, open_as_of
+from serving.published import BUNDLES, currency_of, load_bundle, open_as_of, past_fit
 from serving.reports.blocks import money
 from serving.scores import Scores
 
@@ -29,13 +29,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """``everybody``: the table of customers as in the scores, of those with orders and of sign-ups; ``snapshot``: the shop as of the same date."""
+    """``everybody``: the table of customers as in the scores, of those with orders and of sign-ups; ``snapshot``: the shop as of the same date;
+    ``past``: the newest fit that knew only what came before a date at least one horizon earlier, where one is kept."""
 
     name: str
     currency: str
     bundle: Bundle
     snapshot: Snapshot
     everybody: pd.DataFrame
+    past: Bundle | None = None
 
     @classmethod
     def open(
@@ -49,14 +51,17 @@ class Base:
         published = _published(shop, as_of)
         if published is not None:
             say(f"reading {published.folder}")
-            bundle, opened = load_bundle(shop, str(published.facts["bundle"])), Shop.open(shop, memory_limit=memory_limit, threads=threads)
+            bundle, opened = (
+                load_bundle(shop, str(published.facts["bundle"]), customers=config.customers),
+                Shop.open(shop, memory_limit=memory_limit, threads=threads),
+            )
             snapshot, table = Snapshot(opened, published.as_of, horizon=published.horizon), published.customers
         else:
-            bundle, snapshot = open_as_of(shop, as_of, bundle=None, memory_limit=memory_limit, threads=threads)
+            bundle, snapshot = open_as_of(shop, as_of, bundle=None, memory_limit=memory_limit, threads=threads, customers=config.customers)
             say(f"scoring {len(snapshot.customer_ids):,} customers as of {snapshot.as_of}")
             table = Customers.of(bundle, snapshot).table
         name = config.shop.name or shop.resolve().name
-        return cls(name, config.shop.currency or _currency(snapshot.shop), bundle, snapshot, table)
+        return cls(name, currency_of(snapshot.shop, config), bundle, snapshot, table, past_fit(shop, bundle, snapshot.as_of))
 
     @property
     def as_of(self) -> date:
@@ -152,12 +157,6 @@ def _published(shop: Path, as_of: date | None) -> Scores | None:
     fits = as_of in (None, scores.as_of) and scores.facts.get("tables") == Path(current.get("tables", "")).name
     kept = (shop / BUNDLES / str(scores.facts["bundle"])).is_dir()
     return scores if fits and kept and set(NEEDED) <= set(scores.customers.columns) else None
-
-
-def _currency(shop: Shop) -> str:
-    orders = shop.tables["orders"]
-    found = orders.agg(currency=orders.currency.max()).to_pandas()["currency"].iloc[0]
-    return str(found) if isinstance(found, str) else ""
 
 
 def _nested(table: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from features.behaviour import Season, high_seasons, repeat_odds
-from features.behaviour.seasons import orders_a_day
+from features.behaviour.seasons import orders_a_day, whole_years
 from serving.reports.base import Base
 from serving.reports.blocks import Cell, Columns, Row, Section, Table, count, listed, percent, shaded, times
 
@@ -33,16 +33,17 @@ def seasons(base: Base) -> Section:
         told = f"{start:%B %Y}: {count(orders)} orders{', not the whole month' * part}"
         bars.append((f"{start:%b %y}", float(orders / most), told, part))
     drawn = Columns(bars, f"Orders by month, at most {count(most)}; pale: not a whole month")
-    return Section("Seasons", [_seasons_told(high_seasons(base.snapshot))], [drawn])
+    return Section("Seasons", [_seasons_told(high_seasons(base.snapshot), years=whole_years(counts))], [drawn])
 
 
-def _seasons_told(found: tuple[Season, ...] | None) -> str:
+def _seasons_told(found: tuple[Season, ...] | None, *, years: int) -> str:
     if found is None:
         return "The orders do not go back a year, so the shop’s seasons are not known yet."
     if not found:
         return "No stretch of the year stands out from the others in every year: there are no high seasons."
     each = [f"{_month_day(season.first)} to {_month_day(season.last)} ({times(season.lift)} the orders that the trend expects)" for season in found]
-    return f"High season{'s' * (len(found) > 1)}, found from the shop’s own calendar: {listed(each)}."
+    often = "seen once, as the orders hold one whole year only" if years < 2 else f"in more than half of the {years} whole years"
+    return f"High season{'s' * (len(found) > 1)}, found from the shop’s own calendar: {listed(each)}; {often}."
 
 
 def _month_day(text: str) -> str:

@@ -12,6 +12,7 @@ from models.customers.rfm import GROUPS as RFM_GROUPS
 from models.customers.rfm import concentration_of
 from serving.reports.base import Base
 from serving.reports.blocks import Bars, Cell, Curves, Row, Section, Table, count, listed, money, percent, shaded, times
+from serving.reports.held import importance_held
 
 Shares = dict[str, dict[str, float]]
 Cells = dict[tuple[object, object], tuple[float, float]]
@@ -58,7 +59,7 @@ def importance(base: Base) -> Section:
     head = ["customers", "orders so far", "revenue so far", "expected orders", "expected revenue"]
     bars = {"customers": (expected, "customers"), "revenue so far": (past, "revenue"), "expected revenue": (expected, "revenue")}
     drawn = Bars(GROUP_NAMES, {name: [table[group][column] for group in GROUP_NAMES] for name, (table, column) in bars.items()})
-    return Section("Importance", _importance_told(base, expected, past), [drawn, Table("group", head, rows)])
+    return Section("Importance", _importance_told(base, expected, past), [drawn, Table("group", head, rows), *importance_held(base)])
 
 
 def _importance_told(base: Base, expected: Shares, past: Shares) -> list[str]:
@@ -69,8 +70,9 @@ def _importance_told(base: Base, expected: Shares, past: Shares) -> list[str]:
         f"VIPs are {percent(expected[VIP]['customers'])} of the customers; {percent(expected[VIP]['revenue'])} of the revenue of the next "
         f"{base.ahead} days is expected of them, and they brought {percent(past[VIP]['revenue'])} so far.",
         one_time,
-        f"The limits, made anew from these customers, for the next {base.ahead} days: {'; '.join(base.importance.sentences())}. Worth is the "
-        f"geometric mean of the revenue so far and of that of the next {base.bundle.horizon} days. Who fits several groups belongs to the first.",
+        f"The limits, made anew from these customers, for the next {base.ahead} days: "
+        f"{'; '.join(base.importance.sentences(base.group, money=base.money))}. Worth is the geometric mean of the revenue so far and of that of the "
+        f"next {base.bundle.horizon} days. Who fits several groups belongs to the first.",
     ]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
+from features.snapshot import Snapshot
 from models import metrics
 from models.customers.btyd_cells import Numbers
 from models.customers.importance import VIP
@@ -161,6 +162,31 @@ def falls(rates: pd.DataFrame) -> bool:
     """Whether fewer come back from one stage of life to the next; a stage without customers says nothing."""
     known = rates.loc[list(FALLING), "returned"].dropna()
     return bool((known.diff().dropna() < 0).all())
+
+
+def came_next(snapshot: Snapshot) -> pd.Series:
+    """The day of each customer's next order in the records, days since the epoch; NaN where none came; index customer_id."""
+    orders = snapshot.shop.orders
+    ahead = orders.filter(orders.day >= snapshot.day)
+    first = ahead.group_by("customer").agg(day=ahead.day.min()).to_pandas().set_index("customer")["day"]
+    return pd.Series(first.reindex(snapshot.codes).to_numpy(np.float64), index=snapshot.customer_ids)
+
+
+def next_orders(held: dict[str, tuple[pd.DataFrame, pd.Series]]) -> list[str]:
+    """How many next orders came within their interval of 80 %, of the customers whose next order is in the records: by date, what was said
+    (``next_order_low``, ``next_order_high``) and the days of ``came_next``. Later ones are not in the records, so late bounds look safer."""
+    rows = []
+    for name, (said, came) in held.items():
+        known = came.notna()
+        low, middle, high = (
+            said[f"next_order_{each}"].to_numpy().astype("datetime64[D]").astype(np.int64)[known.to_numpy()] for each in ("low", "date", "high")
+        )
+        day = came[known].to_numpy()
+        shares = [np.mean((low <= day) & (day <= high)), np.mean(day < low), np.mean(day > high), np.mean(day < middle)]
+        rows.append([name, f"{int(known.sum()):,} of {len(came):,}", *(f"{share:.1%}" for share in shares)])
+    heads = ("as of", "customers who ordered again", "within the interval of 80 %", "before it", "after it", "before the median")
+    about = "of customers whose next order is in the records; those who would have come later are not, so too many come early"
+    return [f"**When the next order came**, {about}.", "", *table_of(heads, rows)]
 
 
 def over(expected: Numbers, came: Numbers) -> str:

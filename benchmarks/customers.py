@@ -22,11 +22,13 @@ from _commands import names_among, whobuys
 from _customers_origins import Origin, origin_of
 from _customers_tables import (
     calibration,
+    came_next,
     further,
     likelihoods,
     missed_likelihoods,
     missed_returns,
     missed_vips,
+    next_orders,
     returns,
     revenue_of_the_best,
     totals,
@@ -44,7 +46,7 @@ from models.customers.any_horizon import AnyHorizon, ReturnCurve
 from models.customers.btyd import BTYD, chosen, fitted, poisson_deviance, said_by
 from models.customers.btyd_cells import Numbers
 from models.customers.gamma_gamma import GammaGamma
-from models.customers.rhythm import return_rates
+from models.customers.rhythm import Rhythm, return_rates
 from training.fits import Fits
 from training.train import recipe_of
 
@@ -181,8 +183,10 @@ def cdnow(data: Path, *, write: bool) -> list[str]:
         print(f"  {len(snapshot.codes):,} of {len(truth.customers):,} customers are known after the import", flush=True)
         table = {name: measured(each, truth) for name, each in answers(snapshot, truth).items()}
         rates = {str(each): return_rates(snapshot.shop, each, days=PASSED[0]) for each in (LATER, AS_OF)}
-        text = "\n".join([section(table, snapshot, truth), *returns(rates, PASSED[0]), ""])
-    return told("cdnow", text, [*missed(table), *missed_returns(rates)], write=write)
+        held = next_orders({str(AS_OF): (Rhythm.fit(snapshot).predict(snapshot), came_next(snapshot))})
+        problems = [*missed(table), *missed_returns(rates)]
+        text = "\n".join([section(table, snapshot, truth), *returns(rates, PASSED[0]), "", *held, "", *not_holding(problems)])
+    return told("cdnow", text, problems, write=write)
 
 
 def online_retail(data: Path, *, write: bool) -> list[str]:
@@ -196,11 +200,12 @@ def online_retail(data: Path, *, write: bool) -> list[str]:
         purchases = ground.purchases(files)
         origins = [origin_of(fits, purchases, as_of, horizons=PASSED) for as_of in RETAIL]
         rates = {str(as_of): return_rates(fits.shop, as_of, days=PASSED[0]) for as_of in RETAIL}
-    text, problems = retail_section(origins, rates)
+        held = {str(each.as_of): (each.table, came_next(fits.snapshot(each.as_of))) for each in origins}
+    text, problems = retail_section(origins, rates, next_orders(held))
     return told("online_retail", text, problems, write=write)
 
 
-def retail_section(origins: Sequence[Origin], rates: dict[str, pd.DataFrame]) -> tuple[str, list[str]]:
+def retail_section(origins: Sequence[Origin], rates: dict[str, pd.DataFrame], held: list[str]) -> tuple[str, list[str]]:
     """All tables as Markdown, and what does not hold."""
     days, of_vips = PASSED[0], vip_revenue(origins)
     tables = [
@@ -209,6 +214,7 @@ def retail_section(origins: Sequence[Origin], rates: dict[str, pd.DataFrame]) ->
         further(origins),
         totals(origins),
         returns(rates, days),
+        held,
         vips(of_vips, days),
         revenue_of_the_best(origins),
     ]
@@ -216,8 +222,13 @@ def retail_section(origins: Sequence[Origin], rates: dict[str, pd.DataFrame]) ->
     lines = [
         f"{len(origins)} dates, {days} days apart, each predicted by models that knew nothing after it. Buyers are expected over real: 1 is right."
     ]
-    lines += [line for table in tables for line in ("", *table)] + ["", *(f"* Does not hold: {each}." for each in problems), ""]
+    lines += [line for table in tables for line in ("", *table)] + ["", *not_holding(problems)]
     return "\n".join(lines), problems
+
+
+def not_holding(problems: Sequence[str]) -> list[str]:
+    """A line for each stated figure that is missed."""
+    return [*(f"* Does not hold: {each}." for each in problems), ""]
 
 
 def told(name: str, text: str, problems: list[str], *, write: bool) -> list[str]:

@@ -237,6 +237,7 @@ def test_interest_is_asked_for_once(evidence: Evidence) -> None:
         ({"bought": {"price": 10**400}}, "who.0.bought.price: is a word, a number, true or false, got 1"),
         ({"bought": {"price": {"at_least": float("nan")}}}, "who.0.bought.price.at_least: should be less than or equal to"),
         ({"orders": {"at_least": float("inf")}}, "who.0.orders.at_least: is a number such as 100"),
+        ({"orders": {"top": "0.0000001%"}}, "who.0.orders.top: top is a number of customers"),
         ({"orders": {"top": "9" * 500}}, "who.0.orders.top: top is a number of customers"),
         ({"attribute": {"country": "\ud800"}}, "'\\ud800' holds what is no letter"),
         ({"attribute": {"country": "x" * 1_001}}, "a word has 1,000 letters at most, got 1,001: 'xxx"),

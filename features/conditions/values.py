@@ -18,6 +18,19 @@ LARGEST = 1e15
 """No number of a definition is larger: whole numbers beyond it are not kept exactly."""
 
 
+LEAST_SHARE = 1e-6
+"""A share of less than one in a million is taken for a mistake."""
+
+
+def percent(share: float) -> str:
+    """A share as it is written, and read again.
+
+    >>> percent(0.07), percent(1 / 3), percent(1e-6)
+    ('7%', '33.3333333333%', '0.0001%')
+    """
+    return f"{f'{share * 100:.10f}'.rstrip('0').rstrip('.')}%"
+
+
 @dataclass(frozen=True)
 class TimeSpan:
     """A number of days, weeks, months or years."""
@@ -62,7 +75,7 @@ class TopOf:
     share: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.number}" if self.share is None else f"{self.share * 100:g}%"
+        return f"{self.number}" if self.share is None else percent(self.share)
 
     def of(self, size: int) -> int:
         """How many of ``size`` customers that is, rounded down.
@@ -90,7 +103,7 @@ def _top(value: object) -> TopOf:
     if isinstance(value, TopOf):
         return value
     found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found and 0 < float(found[1]) <= 100:
+    if found and LEAST_SHARE <= float(found[1]) / 100 <= 1:
         return TopOf(share=float(found[1]) / 100)
     if isinstance(value, str) and re.fullmatch(r"\d{1,15}", value.strip(), re.ASCII):
         value = int(value)
@@ -121,7 +134,7 @@ Top = Annotated[
 def _share(value: object) -> float:
     found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
     share = float(found[1]) / 100 if found else value
-    if isinstance(share, float) and 0 < share < 1:
+    if isinstance(share, float) and LEAST_SHARE <= share < 1:
         return share
     raise ValueError(f'is a share between 0 and 1, such as "10%", got {value!r}')
 
@@ -129,7 +142,7 @@ def _share(value: object) -> float:
 Share = Annotated[
     float,
     PlainValidator(_share),
-    PlainSerializer(lambda share: f"{share * 100:g}%"),
+    PlainSerializer(percent),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, {"type": "string", "pattern": _PERCENT.pattern}]}),
 ]
 OneOrMore = Annotated[

@@ -10,7 +10,6 @@ buyers of a kind of audience, over all dates, are off by more than 10 %, or when
 less than that.
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,9 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _audience_draws import LIFECYCLE, Drawn, audiences
-from _commands import names_among, whobuys
-from _grounds import GROUNDS, HORIZON, SEED, Ground, there, truth_of
-from _page import DATA, table_of, write_section
+from _commands import whobuys
+from _dates import measured_on_dates
+from _grounds import HORIZON, SEED, Ground, truth_of
+from _page import table_of
 
 from features.config import Config
 from features.products import Catalogue, ProductSet
@@ -165,25 +165,5 @@ def _of_date(day: str, cases: pd.DataFrame) -> str:
     return f"{day} {sums['ratio']:.2f}, {sums['held']:.0%}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data sets")
-    parser.add_argument("--only", type=names_among(GROUNDS), default="online_retail,complete_journey", help="names, separated by commas")
-    parser.add_argument("--origins", type=int, default=4, help="past dates, 30 days apart")
-    parser.add_argument("--write", action="store_true", help="write the result into docs/evaluation.md")
-    given = parser.parse_args()
-    names, problems = there(given.only, given.data), []
-    for name in names:
-        print(name, flush=True)
-        text, found = measure(GROUNDS[name], given.data / name, origins=given.origins)
-        print(f"\n{text}", flush=True)
-        problems += [f"{name}: {each}" for each in found]
-        if given.write:
-            write_section(f"audiences {name}", text)
-    if names:
-        print("\n".join(f"does not hold: {each}" for each in problems) or "everything holds")
-    return int(bool(problems))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measured_on_dates(__doc__, measure, section="audiences", only="online_retail,complete_journey", origins=4))

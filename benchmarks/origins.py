@@ -9,7 +9,6 @@ that rule by 1 % or more (lower end of the interval), a total is off by more tha
 calibrated rule has the lower log loss, or intervals of 80 % hold fewer than 70 or more than 90 % of the sets.
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _commands import names_among, whobuys
-from _grounds import GROUNDS, HORIZON, Ground, there
-from _page import DATA, figure, table_of, write_section
+from _commands import whobuys
+from _dates import measured_on_dates
+from _grounds import GROUNDS, HORIZON, Ground
+from _page import figure, table_of
 
 from features.config import Config
 from features.shop import Shop
@@ -122,25 +122,5 @@ def measure(ground: Ground, data: Path, *, origins: int) -> tuple[str, list[str]
     return "\n".join(lines), problems
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data sets")
-    parser.add_argument("--only", type=names_among(GROUNDS), default=list(GROUNDS), help="names, separated by commas")
-    parser.add_argument("--origins", type=int, default=5, help="past dates, 30 days apart")
-    parser.add_argument("--write", action="store_true", help="write the result into docs/evaluation.md")
-    given = parser.parse_args()
-    names, problems = there(given.only, given.data), []
-    for name in names:
-        print(name, flush=True)
-        text, found = measure(GROUNDS[name], given.data / name, origins=given.origins)
-        print(f"\n{text}", flush=True)
-        problems += [f"{name}: {each}" for each in found]
-        if given.write:
-            write_section(f"origins {name}", text)
-    if names:
-        print("\n".join(f"does not hold: {each}" for each in problems) or "everything holds")
-    return int(bool(problems))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measured_on_dates(__doc__, measure, section="origins", only=",".join(GROUNDS), origins=5))

@@ -202,27 +202,32 @@ class Snapshot:
         With ``half_life`` each order is worth half after so many days. Columns are what was sold before ``as_of``, sorted. The matrix is shared:
         it is not to be written to.
         """
-        found = self._kept.get((by, half_life)) or self._matrix(by, half_life)
-        if found[0].nnz <= KEPT_ENTRIES:
-            self._kept[by, half_life] = found
-        return found
+        return self.matrices(by, (half_life,))[0]
+
+    def matrices(self, by: By, half_lives: Sequence[int | None]) -> list[tuple[csr_matrix, pd.Index]]:
+        """``matrix`` for several half-lives, in order: what is not known yet is asked for at once."""
+        missing = [each for each in half_lives if (by, each) not in self._kept]
+        asked = dict(zip(missing, self._matrices(by, missing), strict=True)) if missing else {}
+        self._kept.update({(by, each): found for each, found in asked.items() if found[0].nnz <= KEPT_ENTRIES})
+        return [asked.get(each) or self._kept[by, each] for each in half_lives]
 
     @cached_property
     def _kept(self) -> dict[tuple[By, int | None], tuple[csr_matrix, pd.Index]]:
         return {}
 
-    def _matrix(self, by: By, half_life: int | None) -> tuple[csr_matrix, pd.Index]:
+    def _matrices(self, by: By, half_lives: Sequence[int | None]) -> list[tuple[csr_matrix, pd.Index]]:
         lines = before(self.shop.lines, self.day)
         known = lines.filter(lines.customer.notnull())
         labelled, label = self._labelled(known, by)
         per_order = labelled.group_by("customer", label, "order", "ago").agg()
-        weight = per_order.ago.cast("int64") * 0 + UNIT if half_life is None else decayed(per_order.ago, half_life)
-        counts = per_order.group_by("customer", label).agg(weight=weight.sum() / UNIT).order_by("customer", label).to_pyarrow()
+        weights = [per_order.ago.cast("int64") * 0 + UNIT if each is None else decayed(per_order.ago, each) for each in half_lives]
+        sums = {f"weight_{place}": weight.sum() / UNIT for place, weight in enumerate(weights)}
+        counts = per_order.group_by("customer", label).agg(**sums).order_by("customer", label).to_pyarrow()
         names, columns = np.unique(counts[label].to_numpy(zero_copy_only=False), return_inverse=True)
         rows = np.searchsorted(self.codes, counts["customer"].to_numpy())
-        values = counts["weight"].to_numpy().astype(np.float32)
-        matrix = csr_matrix((values, (rows, columns)), shape=(len(self.codes), len(names)))
-        return matrix, pd.Index(self.shop.product_ids[names] if by == "product" else names, name=by)
+        index = pd.Index(self.shop.product_ids[names] if by == "product" else names, name=by)
+        shape = (len(self.codes), len(names))
+        return [(csr_matrix((counts[each].to_numpy().astype(np.float32), (rows, columns)), shape=shape), index) for each in sums]
 
     def outcome(self, sets: Sequence[ProductSet], *, days: int | None = None) -> csr_matrix:
         """Who bought at least one product of each set in ``[as_of, as_of + days)``: bool matrix customers x sets."""

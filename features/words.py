@@ -3,8 +3,10 @@
 import re
 import unicodedata
 from functools import cache
+from typing import TYPE_CHECKING
 
-import snowballstemmer
+if TYPE_CHECKING:
+    import snowballstemmer
 
 _WORD = re.compile(r"[^\W_]+")
 _LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "đ": "d", "ł": "l"})
@@ -50,5 +52,7 @@ def _stem(word: str, language: str) -> str:
 
 
 @cache
-def _stemmer(language: str) -> snowballstemmer.stemmer:
+def _stemmer(language: str) -> "snowballstemmer.stemmer":
+    import snowballstemmer
+
     return snowballstemmer.stemmer(language)

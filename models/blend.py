@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from models.base import Floats
 from models.logistic import Logistic
-from models.tree_tables import contributions, raw_scores
+from models.tree_tables import Trees
 from models.trees import TreesConfig, boosted
 from models.unknown import by_name, sometimes_unknown
 
@@ -34,7 +33,7 @@ class BlendConfig(TreesConfig):
 class Blend:
     """The fitted learners. Columns are found by name."""
 
-    booster: lgb.Booster
+    trees: Trees
     logistic: Logistic
     threads: int
 
@@ -47,13 +46,13 @@ class Blend:
         columns = sometimes_unknown(columns, seed=seed)
         with ThreadPoolExecutor(max_workers=1) as beside:
             logistic = beside.submit(Logistic.fit, columns, outcome, weight, strength=config.logistic_strength)
-            booster = boosted(columns, outcome, weight, objective="binary", config=config, seed=seed, threads=threads)
-            return cls(booster, logistic.result(), threads)
+            trees = boosted(columns, outcome, weight, objective="binary", config=config, seed=seed, threads=threads)
+            return cls(trees, logistic.result(), threads)
 
     def log_odds(self, columns: pd.DataFrame) -> Floats:
         """The mean of both learners' log-odds of each row."""
-        rows = by_name(columns, self.booster.feature_name())
-        trees = raw_scores(self.booster, rows.to_numpy(np.float32), threads=self.threads)
+        rows = by_name(columns, self.trees.names)
+        trees = self.trees.raw_scores(rows.to_numpy(np.float32), threads=self.threads)
         return np.asarray((trees + self.logistic.log_odds(rows)) / 2, np.float32)
 
     def contributions(self, columns: pd.DataFrame, together: NDArray[np.floating]) -> Floats:
@@ -61,9 +60,9 @@ class Blend:
 
         ``together`` (columns x groups) is 1 where a column belongs to a group; columns are in the order of the trees'.
         """
-        names = self.booster.feature_name()
+        names = self.trees.names
         rows = by_name(columns, names)
-        moves = contributions(self.booster, rows.to_numpy(np.float32), together, threads=self.threads)
+        moves = self.trees.contributions(rows.to_numpy(np.float32), together, threads=self.threads)
         for first in range(0, len(rows), ROWS):
             block = slice(first, first + ROWS)
             moves[block] += self.logistic.contributions(rows.iloc[block])[names].to_numpy() @ together
@@ -72,12 +71,11 @@ class Blend:
     def save(self, folder: Path) -> None:
         """Write LightGBM's text model and JSON into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / TREES).write_text(self.booster.model_to_string(), encoding="utf-8")
+        self.trees.save(folder / TREES)
         (folder / LOGISTIC).write_text(json.dumps(self.logistic.as_dict(), indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, *, threads: int) -> Self:
         """The inverse of ``save``."""
-        booster = lgb.Booster(model_str=(folder / TREES).read_text(encoding="utf-8"))
         logistic = json.loads((folder / LOGISTIC).read_text(encoding="utf-8"))
-        return cls(booster, Logistic.of_dict(logistic), threads)
+        return cls(Trees.load(folder / TREES), Logistic.of_dict(logistic), threads)

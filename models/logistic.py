@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from models.base import Floats
 
@@ -30,6 +29,8 @@ class Logistic:
     @classmethod
     def fit(cls, frame: pd.DataFrame, outcome: NDArray[np.bool_], weight: Floats, *, strength: float) -> Self:
         """Fit by lbfgs with an L2 penalty on at most ``ROWS`` rows, evenly taken; ``strength`` is scikit-learn's C."""
+        from sklearn.linear_model import LogisticRegression
+
         every = -(-len(frame) // ROWS)
         frame, outcome, weight = frame.iloc[::every], outcome[::every], weight[::every]
         unit = _units(frame)

@@ -1,16 +1,23 @@
-"""Small trees become tables: a tree with four splits answers in one of sixteen ways, so each way is worked out once and looked up for every row."""
+"""Small trees become tables: a tree with four splits answers in one of sixteen ways, so each way is worked out once and looked up for every row.
 
-from collections.abc import Mapping, Sequence
+The tables are read from LightGBM's text model, so that whoever only asks need not load LightGBM, which takes longer than many an answer.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
 from models.base import Floats
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 Numbers = NDArray[np.float64]
 Answers = NDArray[np.uint8]
@@ -19,7 +26,9 @@ ROWS = 32_768
 MOST_SPLITS = 8
 """A tree with more splits has more ways to answer than a byte can tell."""
 FEW_ROWS = 5_000
-"""For fewer rows LightGBM itself is faster than making the tables."""
+"""For fewer rows LightGBM itself tells the contributions faster than the tables of them are made."""
+CATEGORICAL, UNKNOWN_LEFT, MISSING, MISSING_ZERO, MISSING_NAN = 1, 2, 12, 4, 8
+"""Bits of a decision type in LightGBM's text model."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +40,14 @@ class Split:
     unknown_above: bool
 
     @classmethod
-    def of(cls, node: Mapping[str, Any]) -> Self:
-        """The split of a node as LightGBM tells it. A float32 is at most the threshold, a float64, when it is at most the next float32 below; a
-        threshold beyond all float32 parts what is known from what is not."""
-        threshold = float(node["threshold"])
+    def of(cls, column: int, threshold: float, decision: int) -> Self:
+        """The split as LightGBM writes it. A float32 is at most the threshold, a float64, when it is at most the next float32 below; a threshold
+        beyond all float32 parts what is known from what is not."""
         with np.errstate(over="ignore"):
             limit = np.float32(threshold)
         below = limit if np.isinf(limit) or float(limit) <= threshold else np.nextafter(limit, np.float32(-np.inf))
-        unknown_below = bool(node["default_left"]) if node["missing_type"] == "NaN" else threshold >= 0
-        return cls(int(node["split_feature"]), below, not unknown_below)
+        unknown_below = bool(decision & UNKNOWN_LEFT) if decision & MISSING == MISSING_NAN else threshold >= 0
+        return cls(column, below, not unknown_below)
 
     def above(self, columns: Floats) -> NDArray[np.bool_]:
         """The answer for every row."""
@@ -55,14 +63,26 @@ class Tree:
     values: Numbers
 
     @classmethod
-    def of(cls, content: Mapping[str, Any]) -> Self | None:
-        """A tree as LightGBM tells it; None when it is too large or asks other questions."""
-        nodes = _nodes(content["tree_structure"])
-        if len(nodes) > MOST_SPLITS or any(node["decision_type"] != "<=" or node["missing_type"] == "Zero" for node in nodes):
+    def of(cls, content: Mapping[str, str]) -> Self | None:
+        """A tree as LightGBM writes it; None when it is too large or asks other questions."""
+        leaves = _numbers(content["leaf_value"])
+        if len(leaves) == 1:
+            return cls((), leaves)
+        decisions = [int(each) for each in content["decision_type"].split()]
+        if len(decisions) > MOST_SPLITS or any(each & CATEGORICAL or each & MISSING == MISSING_ZERO for each in decisions):
             return None
-        ways = np.arange(2 ** len(nodes))
-        values = _values(content["tree_structure"], [(ways >> bit & 1).astype(bool) for bit in range(len(nodes))])
-        return cls(tuple(Split.of(node) for node in nodes), values)
+        asked = zip(content["split_feature"].split(), _numbers(content["threshold"]), decisions, strict=True)
+        splits = tuple(Split.of(int(column), float(threshold), decision) for column, threshold, decision in asked)
+        below, above = ([int(each) for each in content[f"{side}_child"].split()] for side in ("left", "right"))
+        ways = np.arange(2 ** len(splits))
+
+        def values(node: int) -> Numbers:
+            """What the part of the tree from a node on says for every way to answer; a leaf's number is written as its complement."""
+            if node < 0:
+                return np.full(len(ways), leaves[~node])
+            return np.where(ways >> node & 1, values(above[node]), values(below[node]))
+
+        return cls(splits, values(0))
 
     def answers(self, columns: Floats) -> Answers:
         """How every row answers: a position in ``values``."""
@@ -82,36 +102,60 @@ class Tree:
         return cases
 
 
-def trees_of(booster: lgb.Booster) -> list[Tree] | None:
-    """The trees of a booster in their order; None when one of them cannot be looked up."""
-    found = [Tree.of(each) for each in booster.dump_model()["tree_info"]]
-    return [each for each in found if each is not None] if None not in found else None
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Fitted boosted trees, as LightGBM's text model."""
 
+    text: str
 
-def raw_scores(booster: lgb.Booster, columns: Floats, *, threads: int) -> Numbers:
-    """What a booster says of every row before its link: the same numbers as LightGBM's ``raw_score``, several times as fast for many rows."""
-    trees = trees_of(booster) if len(columns) >= FEW_ROWS else None
-    if trees is None:
-        return np.asarray(booster.predict(columns, raw_score=True, num_threads=threads), np.float64)
-    return _summed(trees, [each.values[:, None] for each in trees], columns, threads=threads)[:, 0]
+    @cached_property
+    def names(self) -> list[str]:
+        """The columns, in order."""
+        return _settings(self.text.partition("\n\n")[0])["feature_names"].split()
 
+    @cached_property
+    def tables(self) -> list[Tree] | None:
+        """The trees in their order; None when one of them cannot be looked up."""
+        found = [Tree.of(each) for each in _written(self.text)]
+        return [each for each in found if each is not None] if None not in found else None
 
-def contributions(booster: lgb.Booster, columns: Floats, together: NDArray[np.floating], *, threads: int) -> Numbers:
-    """How far groups of columns move what a booster says of every row: rows x groups. ``together`` (columns x groups) is 1 where a column belongs.
+    @cached_property
+    def booster(self) -> "lgb.Booster":
+        """LightGBM's own."""
+        import lightgbm as lgb
 
-    LightGBM's ``pred_contrib`` is asked once for every way in which a tree can be answered, and not for every row.
-    """
-    trees = trees_of(booster) if len(columns) >= FEW_ROWS else None
-    if trees is None:
-        return np.asarray(booster.predict(columns, pred_contrib=True, num_threads=threads), np.float64)[:, :-1] @ together
-    tables = []
-    for place, tree in enumerate(trees):
-        cases = tree.cases(columns.shape[1])
-        moves = booster.predict(cases, pred_contrib=True, start_iteration=place, num_iteration=1, num_threads=1)
-        table = np.zeros((len(tree.values), together.shape[1]))
-        table[tree.answers(cases)] = np.asarray(moves, np.float64)[:, :-1] @ together
-        tables.append(table)
-    return _summed(trees, tables, columns, threads=threads)
+        return lgb.Booster(model_str=self.text)
+
+    def raw_scores(self, columns: Floats, *, threads: int) -> Numbers:
+        """What the trees say of every row before their link: the same numbers as LightGBM's ``raw_score``, several times as fast for many rows."""
+        if self.tables is None:
+            return np.asarray(self.booster.predict(columns, raw_score=True, num_threads=threads), np.float64)
+        return _summed(self.tables, [each.values[:, None] for each in self.tables], columns, threads=threads)[:, 0]
+
+    def contributions(self, columns: Floats, together: NDArray[np.floating], *, threads: int) -> Numbers:
+        """How far groups of columns move what the trees say of every row: rows x groups. ``together`` (columns x groups) is 1 where a column belongs.
+
+        LightGBM's ``pred_contrib`` is asked once for every way in which a tree can be answered, and not for every row.
+        """
+        if self.tables is None or len(columns) < FEW_ROWS:
+            return np.asarray(self.booster.predict(columns, pred_contrib=True, num_threads=threads), np.float64)[:, :-1] @ together
+        tables = []
+        for place, tree in enumerate(self.tables):
+            cases = tree.cases(columns.shape[1])
+            moves = self.booster.predict(cases, pred_contrib=True, start_iteration=place, num_iteration=1, num_threads=1)
+            table = np.zeros((len(tree.values), together.shape[1]))
+            table[tree.answers(cases)] = np.asarray(moves, np.float64)[:, :-1] @ together
+            tables.append(table)
+        return _summed(self.tables, tables, columns, threads=threads)
+
+    def save(self, path: Path) -> None:
+        """Write the text model."""
+        path.write_text(self.text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The inverse of ``save``."""
+        return cls(path.read_text(encoding="utf-8"))
 
 
 def _summed(trees: Sequence[Tree], tables: Sequence[Numbers], columns: Floats, *, threads: int) -> Numbers:
@@ -131,14 +175,15 @@ def _summed(trees: Sequence[Tree], tables: Sequence[Numbers], columns: Floats, *
     return total
 
 
-def _nodes(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The splits below a node and itself, by their number."""
-    if "split_index" not in node:
-        return []
-    return sorted([node, *_nodes(node["left_child"]), *_nodes(node["right_child"])], key=lambda each: int(each["split_index"]))
+def _written(text: str) -> Iterator[Mapping[str, str]]:
+    """The settings of every tree of a text model, in order."""
+    for part in text.split("\nTree=")[1:]:
+        yield _settings(part.partition("\n\n")[0])
 
 
-def _values(node: Mapping[str, Any], above: Sequence[NDArray[np.bool_]]) -> Numbers:
-    if "split_index" not in node:
-        return np.full(len(above[0]) if above else 1, float(node["leaf_value"]))
-    return np.where(above[int(node["split_index"])], _values(node["right_child"], above), _values(node["left_child"], above))
+def _settings(lines: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
+
+
+def _numbers(text: str) -> Numbers:
+    return np.asarray(text.split(), np.float64)

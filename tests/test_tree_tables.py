@@ -2,14 +2,13 @@
 
 from typing import Literal
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
 
 from models import tree_tables
 from models.base import Floats
-from models.tree_tables import contributions, raw_scores, trees_of
+from models.tree_tables import Trees
 from models.trees import TreesConfig, boosted
 
 ROWS, WIDTH = 3000, 6
@@ -22,7 +21,7 @@ def tables_for_any_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree_tables, "ROWS", 700)
 
 
-def learnt(objective: Literal["binary", "poisson"] = "binary", *, leaves: int = 5) -> tuple[lgb.Booster, Floats]:
+def learnt(objective: Literal["binary", "poisson"] = "binary", *, leaves: int = 5) -> tuple[Trees, Floats]:
     """Trees, and rows to ask about: unknown values also where the trees learnt from none, the limits of the trees, and the next number above each."""
     rng = np.random.default_rng(1)
     columns = rng.gamma(0.5, 20, (ROWS, WIDTH)).astype(np.float32) * (rng.random((ROWS, WIDTH)) > 0.3) - np.float32(3)
@@ -31,33 +30,32 @@ def learnt(objective: Literal["binary", "poisson"] = "binary", *, leaves: int = 
     came = rng.poisson(rate).astype(np.float32)
     config = TreesConfig(trees=40, leaves=leaves, least_in_leaf=20, column_share=0.7, row_share=1.0)
     frame = pd.DataFrame(columns, columns=[f"c{place}" for place in range(WIDTH)])
-    booster = boosted(frame, came > 0 if objective == "binary" else came, None, objective=objective, config=config, seed=1, threads=1)
+    trees = boosted(frame, came > 0 if objective == "binary" else came, None, objective=objective, config=config, seed=1, threads=1)
     columns[rng.random(columns.shape) < 0.1] = np.nan
-    for at, split in enumerate([split for tree in trees_of(booster) or [] for split in tree.splits]):
+    for at, split in enumerate([split for tree in trees.tables or [] for split in tree.splits]):
         columns[at % ROWS, split.column], columns[-at % ROWS, split.column] = split.limit, np.nextafter(min(split.limit, BELOW), np.float32(np.inf))
-    return booster, columns
+    return trees, columns
 
 
 @pytest.mark.parametrize("objective", ["binary", "poisson"])
 @pytest.mark.parametrize("leaves", [2, 5, 9, 31])
 def test_scores_are_those_of_lightgbm(objective: Literal["binary", "poisson"], leaves: int) -> None:
-    booster, columns = learnt(objective, leaves=leaves)
-    assert (trees_of(booster) is None) == (leaves > 9)
-    np.testing.assert_array_equal(raw_scores(booster, columns, threads=2), booster.predict(columns, raw_score=True))
+    trees, columns = learnt(objective, leaves=leaves)
+    assert (trees.tables is None) == (leaves > 9)
+    np.testing.assert_array_equal(trees.raw_scores(columns, threads=2), trees.booster.predict(columns, raw_score=True))
 
 
 @pytest.mark.parametrize("leaves", [2, 5, 7, 31])
 def test_contributions_are_those_of_lightgbm(leaves: int) -> None:
-    booster, columns = learnt(leaves=leaves)
+    trees, columns = learnt(leaves=leaves)
     together = np.asarray([[1, 0], [1, 0], [0, 1], [0, 0], [0, 1], [1, 0]], np.float32)
-    theirs = np.asarray(booster.predict(columns, pred_contrib=True), np.float64)[:, :-1]
-    np.testing.assert_allclose(contributions(booster, columns, np.eye(WIDTH), threads=2), theirs, atol=1e-12)
-    np.testing.assert_allclose(contributions(booster, columns, together, threads=1), theirs @ together, atol=1e-12)
+    theirs = np.asarray(trees.booster.predict(columns, pred_contrib=True), np.float64)[:, :-1]
+    np.testing.assert_allclose(trees.contributions(columns, np.eye(WIDTH), threads=2), theirs, atol=1e-12)
+    np.testing.assert_allclose(trees.contributions(columns, together, threads=1), theirs @ together, atol=1e-12)
 
 
-def test_few_rows_are_asked_of_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
-    booster, columns = learnt()
+def test_contributions_of_few_rows_are_asked_of_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
+    trees, columns = learnt()
     monkeypatch.setattr(tree_tables, "FEW_ROWS", ROWS + 1)
     monkeypatch.setattr(tree_tables, "_summed", None)
-    np.testing.assert_array_equal(raw_scores(booster, columns, threads=1), booster.predict(columns, raw_score=True))
-    assert contributions(booster, columns[:1], np.eye(WIDTH), threads=1).shape == (1, WIDTH)
+    assert trees.contributions(columns[:1], np.eye(WIDTH), threads=1).shape == (1, WIDTH)

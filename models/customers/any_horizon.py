@@ -11,10 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, logit
 
 from features.errors import DataError
@@ -23,7 +21,7 @@ from models.blend import Blend
 from models.customers.btyd import BTYD, BuyTillYouDie, fitted, order_days_after, said_by
 from models.customers.btyd_cells import WEEK, Numbers
 from models.customers.likelihood import CUSTOMERS
-from models.tree_tables import raw_scores
+from models.tree_tables import Trees
 from models.trees import CUSTOMER_TREES, boosted
 
 SHARES = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
@@ -61,6 +59,8 @@ class ReturnCurve:
         if not total:
             return cls(0.0, 1.0)
 
+        from scipy.optimize import minimize_scalar
+
         def loss(fall: float) -> float:
             return float(total * np.log(lived @ middle**-fall) + came @ (fall * np.log(middle)))
 
@@ -83,7 +83,7 @@ class AnyHorizon:
 
     horizon: int
     blend: Blend
-    trees: lgb.Booster
+    trees: Trees
     lifetimes: BuyTillYouDie
     curve: ReturnCurve | None
 
@@ -109,7 +109,7 @@ class AnyHorizon:
         as many buyers come as if every customer ordered c times as often.
         """
         columns, usual = proportional(snapshot, self.horizon), said_by(self.lifetimes, snapshot, self.horizon)
-        learnt = np.exp(raw_scores(self.trees, columns.to_numpy(np.float32), threads=self.blend.threads))
+        learnt = np.exp(self.trees.raw_scores(columns.to_numpy(np.float32), threads=self.blend.threads))
         log_odds = np.asarray(self.blend.log_odds(columns), np.float64)
         total, buyers = float(usual["expected_orders"].sum()), float(usual["p_order"].sum())
         if self.curve is not None:
@@ -122,7 +122,7 @@ class AnyHorizon:
     def save(self, folder: Path) -> None:
         """Write text models and JSON into a folder."""
         self.blend.save(folder)
-        (folder / "orders.txt").write_text(self.trees.model_to_string(), encoding="utf-8")
+        self.trees.save(folder / "orders.txt")
         curve = self.curve and asdict(self.curve)
         content = {"horizon": self.horizon, "threads": self.blend.threads, "lifetimes": self.lifetimes.as_dict(), "curve": curve}
         (folder / "any_horizon.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
@@ -131,9 +131,8 @@ class AnyHorizon:
     def load(cls, folder: Path) -> Self:
         """The inverse of ``save``."""
         content = json.loads((folder / "any_horizon.json").read_text(encoding="utf-8"))
-        trees = lgb.Booster(model_str=(folder / "orders.txt").read_text(encoding="utf-8"))
         lifetimes, curve = BTYD[LIFETIMES].of_dict(content["lifetimes"]), content["curve"] and ReturnCurve(**content["curve"])
-        return cls(content["horizon"], Blend.load(folder, threads=content["threads"]), trees, lifetimes, curve)
+        return cls(content["horizon"], Blend.load(folder, threads=content["threads"]), Trees.load(folder / "orders.txt"), lifetimes, curve)
 
 
 def levelled(log_odds: Numbers, total: float) -> Numbers:
@@ -142,6 +141,8 @@ def levelled(log_odds: Numbers, total: float) -> Numbers:
     >>> levelled(np.array([0.0, 0.0]), 0.5).round(6).tolist()
     [0.25, 0.25]
     """
+    from scipy.optimize import brentq
+
     return np.asarray(expit(log_odds + float(brentq(lambda step: float(expit(log_odds + step).sum()) - total, -50.0, 50.0))), np.float64)
 
 

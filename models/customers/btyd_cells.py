@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
 Numbers = NDArray[np.float64]
 WEEK = 7.0
@@ -87,5 +86,7 @@ def most_likely(log_likelihood: Callable[[Numbers], Numbers], counts: Numbers, u
         return float((0.5 * np.square((logarithms - centre) / SPREAD).sum() - counts @ values) / customers)
 
     limits = [(-FARTHEST, FARTHEST)] * len(centre)
+    from scipy.optimize import minimize
+
     found = minimize(loss, centre, method="L-BFGS-B", bounds=limits, options={"maxiter": 300, "ftol": 1e-12, "gtol": 1e-7})
     return np.asarray(np.exp(found.x), np.float64)

@@ -159,7 +159,7 @@ def contributions(blend: Blend, columns: pd.DataFrame, *, order_value: Floats | 
 
     ``order_value`` (above 0) adds the logarithm of the expected value of an order over the usual one to "spend".
     """
-    names = blend.booster.feature_name()
+    names = blend.trees.names
     of_reason = np.asarray([list(REASONS).index(_reason_of(name)) for name in names])
     together = np.zeros((len(names), len(REASONS)), np.float32)
     together[np.arange(len(names)), of_reason] = 1

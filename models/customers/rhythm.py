@@ -24,7 +24,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from features.errors import DataError
 from features.shop import Shop
@@ -201,7 +201,7 @@ def class_of(number: Counts) -> Counts:
 
 def _reach(days: OrderDays) -> float:
     """The share of returns that records of this length show when gaps are as long as the default: two thirds after four months, 0.98 after a year."""
-    return max(float(norm.cdf(np.log((days.until - days.day.min()) / DEFAULT_DAYS) / DEFAULT_SPREAD)), 0.5)
+    return max(float(ndtr(np.log((days.until - days.day.min()) / DEFAULT_DAYS) / DEFAULT_SPREAD)), 0.5)
 
 
 def _usual(lengths: Values, ended: NDArray[np.bool_], number: Counts, *, reach: float) -> Values:
@@ -244,7 +244,7 @@ def _upper_median(gaps: Values, count: Counts) -> Values:
 
 def _curve(deviation: Values, ended: NDArray[np.bool_], *, reach: float) -> Values:
     """Deviations by which the shares ``LEVELS`` of those gaps have ended that end, a few of a normal distribution among them for small shops."""
-    usual = norm.ppf((np.arange(PRIOR_CLASS) + 0.5) / PRIOR_CLASS)
+    usual = ndtri((np.arange(PRIOR_CLASS) + 0.5) / PRIOR_CLASS)
     times = times_of_return(np.append(deviation, usual), np.append(ended, np.ones(PRIOR_CLASS, dtype=bool)), LEVELS, reach=reach)
     known = int(np.isfinite(times).sum())
     times = np.maximum.accumulate(times[:known]) + 1e-6 * np.arange(known)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from models.customers.btyd_cells import Numbers
 
@@ -100,4 +99,6 @@ def _factor(miss: Callable[[float], float]) -> float:
     low, high = miss(np.exp(-WIDEST)), miss(np.exp(WIDEST))
     if low >= 0 or high <= 0:
         return float(np.exp(-WIDEST if low >= 0 else WIDEST))
+    from scipy.optimize import brentq
+
     return float(np.exp(brentq(lambda power: miss(float(np.exp(power))), -WIDEST, WIDEST, xtol=1e-10)))

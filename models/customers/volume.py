@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
@@ -15,7 +14,7 @@ from pydantic import TypeAdapter
 from features.snapshot import Snapshot
 from models.base import Floats
 from models.customers.customer_features import customer_columns
-from models.tree_tables import raw_scores
+from models.tree_tables import Trees
 from models.trees import CUSTOMER_TREES, TreesConfig, boosted
 from models.unknown import by_name, sometimes_unknown
 
@@ -36,13 +35,13 @@ class VolumeConfig:
 class Part:
     """One number that is expected: ``factor`` makes the totals of the training windows right, all dates alike."""
 
-    booster: lgb.Booster
+    trees: Trees
     factor: float
 
     def expected(self, columns: pd.DataFrame, *, threads: int) -> Floats:
         """At least 0; columns are found by name."""
-        rows = by_name(columns, self.booster.feature_name()).to_numpy(np.float32)
-        return np.asarray(self.factor * np.exp(raw_scores(self.booster, rows, threads=threads)), np.float32)
+        rows = by_name(columns, self.trees.names).to_numpy(np.float32)
+        return np.asarray(self.factor * np.exp(self.trees.raw_scores(rows, threads=threads)), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,7 @@ class Volume:
         """Write LightGBM's text models and JSON into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, part in self.parts.items():
-            (folder / f"{name}.txt").write_text(part.booster.model_to_string(), encoding="utf-8")
+            part.trees.save(folder / f"{name}.txt")
         factors = {name: part.factor for name, part in self.parts.items()}
         content = {"config": asdict(self.config), "horizon": self.horizon, "factors": factors}
         (folder / "volume.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
@@ -90,8 +89,7 @@ class Volume:
     def load(cls, folder: Path) -> Self:
         """The inverse of ``save``."""
         content = json.loads((folder / "volume.json").read_text(encoding="utf-8"))
-        texts = {name: (folder / f"{name}.txt").read_text(encoding="utf-8") for name in content["factors"]}
-        parts = {name: Part(lgb.Booster(model_str=texts[name]), factor) for name, factor in content["factors"].items()}
+        parts = {name: Part(Trees.load(folder / f"{name}.txt"), factor) for name, factor in content["factors"].items()}
         return cls(TypeAdapter(VolumeConfig).validate_python(content["config"]), content["horizon"], parts)
 
 
@@ -119,6 +117,6 @@ def expected_products(snapshot: Snapshot, *, dates: int, config: VolumeConfig) -
 
 def _fitted(columns: pd.DataFrame, came: Floats, weight: Floats, *, config: VolumeConfig) -> Part:
     known = sometimes_unknown(columns, seed=config.seed)
-    booster = boosted(known, came, weight, objective="poisson", config=config.trees, seed=config.seed, threads=config.threads)
-    total = Part(booster, 1.0).expected(columns, threads=config.threads).sum(dtype=np.float64)
-    return Part(booster, float(came.sum(dtype=np.float64) / total))
+    trees = boosted(known, came, weight, objective="poisson", config=config.trees, seed=config.seed, threads=config.threads)
+    total = Part(trees, 1.0).expected(columns, threads=config.threads).sum(dtype=np.float64)
+    return Part(trees, float(came.sum(dtype=np.float64) / total))

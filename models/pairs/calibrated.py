@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.isotonic import IsotonicRegression
 
 from features.snapshot import Pairs
 from models.base import Floats
@@ -44,6 +43,8 @@ class LiftCurve:
     @classmethod
     def of_tallies(cls, tallies: Iterable[Numbers]) -> Self:
         """The same from the ``tally`` of each window, which is all that must be kept of it."""
+        from sklearn.isotonic import IsotonicRegression
+
         bought, usual, weighted_share = sum(tallies, np.zeros((3, BINS)))
         seen = usual > 0
         if not seen.any():
@@ -74,7 +75,7 @@ def rank_shares(scores: NDArray[np.floating]) -> Numbers:
     >>> rank_shares(np.array([[3.0], [1.0], [1.0], [2.0]])).ravel().tolist()
     [0.125, 0.75, 0.75, 0.375]
     """
-    return (len(scores) + 0.5 - np.asarray(rankdata(scores, axis=0), np.float64)) / len(scores)
+    return (len(scores) + 0.5 - pd.DataFrame(scores).rank().to_numpy()) / len(scores)
 
 
 def tally(scores: NDArray[np.floating], outcome: NDArray[np.bool_], usual: NDArray[np.floating]) -> Numbers:

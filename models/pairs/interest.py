@@ -15,7 +15,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from features.errors import DataError
 from features.products import Catalogue, ProductSet
@@ -223,5 +222,7 @@ def _chances(bought: NDArray[np.bool_], with_history: NDArray[np.int64], budget:
 
 def _line(log_odds: Floats, bought: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
     """Slope and intercept that make log-odds true on average (Platt 1999), with weights that stand for all pairs."""
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=np.inf, max_iter=300).fit(log_odds[:, None], bought, sample_weight=weight / weight.mean())
     return float(model.coef_[0, 0]), float(model.intercept_[0])

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import gamma, norm, t
+from scipy.special import gammaincinv, ndtri, stdtrit
 
 from models.base import Floats
 
@@ -74,13 +74,13 @@ class Spread:
     def _month(self, share: float) -> float:
         """A standard deviation from few windows is itself unsure: Student's t instead of the normal distribution."""
         tail = (1 + share) / 2
-        return float(self.month * t.ppf(tail, self.windows + PRIOR) / norm.ppf(tail))
+        return float(self.month * stdtrit(self.windows + PRIOR, tail) / ndtri(tail))
 
 
 def _range(expected: ArrayLike, sampling: ArrayLike, relative: ArrayLike, share: float) -> tuple[Counts, Counts]:
     mean = np.maximum(np.asarray(expected, np.float64), 1e-9)
     variance = np.maximum(np.asarray(sampling, np.float64) + np.square(relative * mean), 1e-12)
-    low, high = (gamma.ppf(place, np.square(mean) / variance, scale=variance / mean) for place in ((1 - share) / 2, (1 + share) / 2))
+    low, high = (gammaincinv(np.square(mean) / variance, place) * variance / mean for place in ((1 - share) / 2, (1 + share) / 2))
     return np.round(low), np.round(high)
 
 

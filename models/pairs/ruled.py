@@ -12,7 +12,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import TfidfTransformer
 
 from features.products import Catalogue, ProductSet, membership
 from features.snapshot import Pairs, Snapshot
@@ -109,6 +108,8 @@ def stand_ins(pairs: Pairs, catalogue: Catalogue) -> dict[int, ProductSet]:
         return {}
     ids = snapshot.shop.product_ids
     sold = np.flatnonzero(np.isin(ids, snapshot.matrix("product")[1]))
+    from sklearn.feature_extraction.text import TfidfTransformer
+
     attributes: csr_matrix = TfidfTransformer().fit_transform(catalogue.attributes[1][catalogue.products.index.get_indexer(pd.Index(ids))])
     asked = membership(snapshot.shop, [pairs.sets[place] for place in unsold])
     likeness = ((attributes[sold] @ attributes.T) @ asked).toarray()

@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix, diags, hstack, vstack
-from sklearn.utils.extmath import randomized_svd
 
 from features.products import ProductSet
 from features.snapshot import Snapshot
@@ -126,7 +125,7 @@ def _columns(snapshot: Snapshot, attributes: csr_matrix, seen: NDArray[np.intp])
     habits = csr_matrix(np.log1p(facts[list(HABITS)].fillna(0).clip(lower=0).to_numpy()))
     chosen = attributes[:, seen]
     places = pd.Index(snapshot.shop.product_ids)
-    orders = [snapshot.matrix("product", half_life=half_life) for half_life in (LATELY, LONG, None)]
+    orders = snapshot.matrices("product", (LATELY, LONG, None))
     looked_back = [
         ((matrix.astype(bool) if at == 2 else matrix) @ chosen[places.get_indexer(names)]).tocsr() for at, (matrix, names) in enumerate(orders)
     ]
@@ -140,6 +139,8 @@ def _steps(step: NDArray[np.intp], count: int) -> csr_matrix:
 
 def _reduced(rows: Floats, outcomes: csr_matrix, weight: Floats, *, config: SuccessionConfig, seed: int) -> tuple[Floats, Floats]:
     """The ridge regression cut to the directions in which its predictions vary most; ``rows`` are overwritten."""
+    from sklearn.utils.extmath import randomized_svd
+
     root = np.sqrt(weight)
     rows *= root[:, None]
     gram = (rows.T @ rows).astype(np.float64)  # of one matrix with itself: half the work

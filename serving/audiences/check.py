@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from features.conditions import Evidence, hold
 from features.conditions.purchases import chosen_products
@@ -178,13 +178,13 @@ def _against(rules: pd.DataFrame, bought: int) -> Iterator[str]:
 def _better(ours: float, theirs: float) -> bool | None:
     """Whether one of two groups has more buyers, by those that only one of them has (McNemar 1947); None when that is not sure."""
     apart = (ours - theirs) / max(np.sqrt(ours + theirs), 1e-9)
-    sure = float(norm.ppf((1 + SURE) / 2))
+    sure = float(ndtri((1 + SURE) / 2))
     return True if apart > sure else False if apart < -sure else None
 
 
 def _wilson(hits: float, size: float) -> tuple[float, float]:
     """The interval of a share (Wilson 1927)."""
-    z = float(norm.ppf((1 + SURE) / 2))
+    z = float(ndtri((1 + SURE) / 2))
     middle = (hits + z * z / 2) / (size + z * z)
     half = z / (size + z * z) * np.sqrt(hits * (size - hits) / size + z * z / 4)
     return float(middle - half), float(middle + half)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from features.conditions import Evidence, reachable
 from features.conditions.people import ADDRESSES
@@ -149,7 +149,7 @@ def _sizes(probability: Values, left: Values, costs: Costs, *, channel: str, giv
     gain, probability = gain[order], probability[order]
     of_buyer = np.divide(gain, probability, out=np.zeros(len(gain)), where=probability > 0)
     profit = np.cumsum(gain - costs.contact[channel])
-    doubt = norm.ppf(SURE) * np.sqrt(np.cumsum(probability * (1 - probability) * of_buyer**2))
+    doubt = ndtri(SURE) * np.sqrt(np.cumsum(probability * (1 - probability) * of_buyer**2))
     pays = np.flatnonzero(profit - doubt >= costs.campaign)
     largest = int(np.argmax(profit)) + 1 if len(profit) and profit.max() > 0 else 0
     return (int(pays[0]) + 1 if len(pays) else 0), largest

@@ -24,7 +24,8 @@ Files = dict[str, Path]
 class Ground:
     """What a data set is and must come to, read from its raw files: customers, sets measured (and among new buyers), outcomes; floors of AP.
 
-    ``files`` takes the folder of the raw files and one to write into; ``purchases`` has a row per line: customer, product, order, at, amount.
+    ``files`` takes the folder of the raw files and one to write into; ``purchases`` has a row per line: customer, product, order, at, amount;
+    ``times`` are those of all rows of the raw files that name a product at a time.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Ground:
     options: tuple[str, ...]
     files: Callable[[Path, Path], Files]
     purchases: Callable[[Files], pd.DataFrame]
+    times: Callable[[Files], dict[str, pd.Series]]
     sets: Callable[[Path, Files], list[ProductSet]]
     facts: tuple[int, int, int, int]
     floor: tuple[float, float] = (0.0, 0.0)
@@ -43,7 +45,16 @@ class Ground:
 
     def column(self, name: str) -> str:
         """What the raw file calls a canonical column."""
-        return next(column.split("=")[1] for column in self.columns if column.startswith(f"{name}="))
+        return next((column.split("=")[1] for column in self.columns if column.startswith(f"{name}=")), name)
+
+    def without_past(self, files: Files, products: Sequence[str], work: Path) -> Files:
+        """The files without any row of the products before the date, as if they came in on that day; written into ``work``."""
+        found = dict(files)
+        for name, at in self.times(files).items():
+            raw, found[name] = read_raw(files[name]), work / f"{name}.parquet"
+            early = pd.to_datetime(at) < pd.Timestamp(self.as_of)
+            raw[~(early & raw[self.column("product_id")].astype(str).isin(products))].to_parquet(found[name], index=False)
+        return found
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,20 @@ def check_ground(ground: Ground, truth: Truth) -> None:
     found = (len(truth.customers), int(enough.sum()), int((enough & new).sum()), int(truth.outcome.sum()))
     print(f"  ground: {found[0]:,} customers, {found[1]} sets measured ({found[2]} among new buyers), {found[3]:,} outcomes", flush=True)
     assert found == ground.facts, f"the ground must be {ground.facts}; the raw files are others"
+
+
+def read_raw(path: Path) -> pd.DataFrame:
+    """A raw file, whatever it is."""
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def _times_in(name: str, column: str) -> Callable[[Files], dict[str, pd.Series]]:
+    return lambda files: {name: read_raw(files[name])[column]}
+
+
+def _made_up_times(files: Files) -> dict[str, pd.Series]:
+    orders = read_raw(files["orders"]).set_index("order_id")["ordered_at"]
+    return {"order_lines": read_raw(files["order_lines"])["order_id"].map(orders), "events": read_raw(files["events"])["occurred_at"]}
 
 
 def _where_they_are(*names: str) -> Callable[[Path, Path], Files]:
@@ -165,6 +190,7 @@ GROUNDS = {
         ("--cancelled-prefix", "C"),
         _where_they_are("transactions"),
         _online_retail,
+        _times_in("transactions", "InvoiceDate"),
         _sets_of_file,
         (4086, 373, 372, 63684),
         (0.282, 0.058),
@@ -179,6 +205,7 @@ GROUNDS = {
         (),
         _where_they_are("transactions", "products"),
         _complete_journey,
+        _times_in("transactions", "transaction_timestamp"),
         _sets_of_file,
         (1434, 158, 154, 5324),
         (0.098, 0.047),
@@ -194,6 +221,7 @@ GROUNDS = {
         ("--skip-bad-lines",),
         _adventureworks_files,
         _adventureworks,
+        _times_in("sales", "OrderDate"),
         _adventureworks_sets,
         (16181, 16, 16, 1890),
     ),
@@ -204,6 +232,7 @@ GROUNDS = {
         (),
         _made_up_files,
         _made_up,
+        _made_up_times,
         _made_up_sets,
         (5011, 51, 47, 2169),
     ),

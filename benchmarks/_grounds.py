@@ -168,8 +168,8 @@ def _made_up_files(data: Path, work: Path) -> Files:
 
 def _made_up(files: Files) -> pd.DataFrame:
     """Lines with a quantity above 0 of completed orders of known customers."""
-    orders = pd.read_csv(files["orders"], usecols=["order_id", "customer_id", "ordered_at", "status"])
-    raw = pd.read_csv(files["order_lines"], usecols=["order_id", "product_id", "quantity", "price"]).merge(orders, on="order_id")
+    orders = read_raw(files["orders"])[["order_id", "customer_id", "ordered_at", "status"]]
+    raw = read_raw(files["order_lines"])[["order_id", "product_id", "quantity", "price"]].merge(orders, on="order_id")
     kept = raw[(raw["status"] == "completed") & raw["customer_id"].notna() & (raw["quantity"] > 0)]
     amount = kept["quantity"] * kept["price"]
     return _lines(kept, customer="customer_id", product="product_id", order="order_id", at="ordered_at", amount=amount)

@@ -47,7 +47,8 @@ MILLION, SECONDS, MEGABYTES = 1_000_000, 60.0, 4096.0
 ALL = "all"
 STEPS = {
     (Bundle, "customers"): "likelihood, orders, revenue, value",
-    (Rhythm, "predict"): "rhythm, next order, stages of life",
+    (Rhythm, "lived"): "rhythm, next order, stages of life",
+    (customers, "_returned"): "return rates by stage",
     (customers, "behaviour"): "behaviour",
     (customers, "contributions"): "reasons: what moves the models",
     (customers, "sentences"): "reasons: words",

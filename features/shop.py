@@ -36,6 +36,9 @@ CODED_TABLES = ("all_orders", "lines", "orders", "returns", "events")
 CODED = "coded-1"
 """The folder beside the canonical tables that keeps them. Its number rises whenever they mean something else; other folders are not read."""
 
+IN_MEMORY = 50_000_000
+"""Bytes of a Parquet file up to which it is read once and kept: many short questions are asked of a small shop; a large one needs its memory."""
+
 _IBIS_TYPES = {
     "VARCHAR": "string",
     "DOUBLE": "float64",
@@ -273,10 +276,14 @@ class Shop:
         )
 
     def _coded(self, name: str, work_out: Callable[[], Table]) -> Table:
-        """One of ``CODED_TABLES``: as it was kept by the import, else worked out from the canonical tables."""
-        return self.engine.create_table(
-            f"coded_{name}", self.engine.read_parquet(self.coded / f"{name}.parquet") if self.coded else work_out(), temp=True
-        )
+        """One of ``CODED_TABLES``: as it was kept by the import, read again by every question where it is large; else worked out from the canonical
+        tables."""
+        if self.coded is None:
+            return self.engine.create_table(f"coded_{name}", work_out(), temp=True)
+        path = self.coded / f"{name}.parquet"
+        if path.stat().st_size > IN_MEMORY:
+            return self.engine.read_parquet(path, table_name=f"coded_{name}")
+        return self.engine.create_table(f"coded_{name}", self.engine.read_parquet(path), temp=True)
 
     def keep_coded(self, folder: Path) -> None:
         """Write ``CODED_TABLES`` into a new ``folder``: whoever opens the shop then need not join and add up by texts."""

@@ -82,8 +82,9 @@ class Customers:
     @classmethod
     def of(cls, bundle: Bundle, snapshot: Snapshot) -> "Customers":
         """Everything that is known and expected of every customer of the snapshot."""
+        returned = _returned(snapshot)
         facts, predicted = snapshot.customers(), bundle.customers(snapshot)
-        lived = Rhythm.fit(snapshot).predict(snapshot).rename(columns={"basis": "rhythm_basis"})
+        lived = Rhythm.lived(snapshot).rename(columns={"basis": "rhythm_basis"})
         ahead = max((each for each in horizons_of(predicted) if each <= YEAR), default=bundle.horizon)
         orders, revenue = predicted[f"expected_orders_{ahead}"], _revenue(predicted, ahead, facts)
         matters = pd.DataFrame({"frequency": facts["frequency"], "orders": orders, "revenue": revenue})
@@ -102,7 +103,7 @@ class Customers:
         ]
         predicted = predicted.drop(columns=products, errors="ignore").assign(**{products: predicted.get(products, np.float32(np.nan))})
         table = predicted.join([*parts, _reasons(bundle, predicted, snapshot)])
-        return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead, bundle.bases(), _returned(snapshot))
+        return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead, bundle.bases(), returned)
 
     def facts(self) -> dict[str, object]:
         """Limits, shares, measured return rates and what was learnt, for the manifest."""

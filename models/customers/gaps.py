@@ -54,6 +54,12 @@ class OrderDays:
         """Which of the buyer's days each is, from 1."""
         return np.arange(len(self.day)) - self.starts[self.buyer] + 1
 
+    def before(self, until: int) -> tuple["OrderDays", Counts]:
+        """What was known until an earlier day, and the buyers, by their number here, who had ordered by then."""
+        kept = self.day < until
+        buyers, place = np.unique(self.buyer[kept], return_inverse=True)
+        return OrderDays(place, self.day[kept], until), buyers
+
     def sample(self, entries: int) -> "OrderDays":
         """Buyers evenly taken, so that about so many days remain; all of them when there are no more."""
         every = -(-len(self.day) // entries)

@@ -26,6 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from features.dates import day_number
 from features.errors import DataError
 from features.shop import Shop
 from features.snapshot import Snapshot
@@ -127,10 +128,18 @@ class Rhythm:
     def predict(self, snapshot: Snapshot) -> pd.DataFrame:
         """Of every customer with an order before the snapshot's date (index customer_id, sorted): ``rhythm_days``, ``next_order_date``,
         ``next_order_low``, ``next_order_high`` (never before ``as_of``), ``lifecycle``, ``slipping_from``, ``lost_from`` (dates), ``basis``."""
+        return self.predict_days(*_customers(snapshot))
+
+    @classmethod
+    def lived(cls, snapshot: Snapshot) -> pd.DataFrame:
+        """``predict`` of a snapshot by what is learnt from the same one."""
         days, ids = _customers(snapshot)
-        number, last = days.number[days.ends], days.day[days.ends]
-        silence = snapshot.day - last
-        habit = self.habit(days.gaps_before(days.ends), np.log(self.usual[class_of(number)]))
+        return cls.of_days(days).predict_days(days, ids)
+
+    def predict_days(self, days: OrderDays, ids: NDArray[np.object_]) -> pd.DataFrame:
+        """``predict`` of the customers with these ``ids`` as of the day until which their order days are known."""
+        habit, number, last = self._habits(days), days.number[days.ends], days.day[days.ends]
+        silence = days.until - last
         low, median, high = self.next_gap(habit, number, silence)
         rhythm = np.exp(habit.usual)
         limits = Limits.of(rhythm)
@@ -145,6 +154,13 @@ class Rhythm:
             "basis": pd.Series(self._basis(habit, number), dtype="str"),
         }
         return pd.DataFrame(cells).set_index(pd.Index(ids, name="customer_id"))
+
+    def stages(self, days: OrderDays) -> NDArray[np.object_]:
+        """The stage of life of every buyer as of the day until which the order days are known."""
+        return Limits.of(np.exp(self._habits(days).usual)).stage(days.until - days.day[days.ends])
+
+    def _habits(self, days: OrderDays) -> Habit:
+        return self.habit(days.gaps_before(days.ends), np.log(self.usual[class_of(days.number[days.ends])]))
 
     def _basis(self, habit: Habit, number: Counts) -> NDArray[np.object_]:
         of_shop = BASES.index("shop") if self.gaps else BASES.index("default")
@@ -166,10 +182,14 @@ def return_rates(shop: Shop, as_of: date, *, days: int) -> pd.DataFrame:
 
     Index lifecycle, all four stages in their order; the share is unknown where there are no customers. The rhythms are learnt before the date.
     """
-    snapshot = Snapshot(shop, as_of, days)
-    stage = Rhythm.fit(snapshot).predict(snapshot)["lifecycle"]
-    returned = pd.Series(snapshot.ordered(), index=snapshot.customer_ids).reindex(stage.index)
-    table = returned.groupby(stage).agg(customers="size", returned="mean").reindex(pd.Index(STAGE_NAMES, name="lifecycle"))
+    day = day_number(as_of)
+    all_days, _ = OrderDays.of(shop.orders, ("customer",), day + days)
+    before, buyers = all_days.before(day)
+    if not len(buyers):
+        raise DataError(f"nobody had ordered before {as_of}")
+    returned = np.bincount(all_days.buyer, all_days.day >= day)[buyers] > 0
+    stage = pd.Series(Rhythm.of_days(before).stages(before), dtype="str")
+    table = pd.Series(returned).groupby(stage).agg(customers="size", returned="mean").reindex(pd.Index(STAGE_NAMES, name="lifecycle"))
     cells = {"customers": table["customers"].fillna(0).astype(np.int64), "returned": table["returned"].astype(np.float64)}
     return pd.DataFrame(cells)
 

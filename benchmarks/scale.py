@@ -32,7 +32,6 @@ from features.made_up import made_up_shop, write_exports
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from models.customers.rhythm import Rhythm
 from serving import customers
 from serving.exports import write_table
 from serving.published import load_bundle
@@ -47,12 +46,8 @@ MILLION, SECONDS, MEGABYTES = 1_000_000, 60.0, 4096.0
 ALL = "all"
 STEPS = {
     (Bundle, "customers"): "likelihood, orders, revenue, value",
-    (Rhythm, "lived"): "rhythm, next order, stages of life",
-    (customers, "_returned"): "return rates by stage",
-    (customers, "behaviour"): "behaviour",
-    (customers, "contributions"): "reasons: what moves the models",
-    (customers, "sentences"): "reasons: words",
-    (customers, "sign_up_likelihood"): "sign-ups",
+    (customers, "_lives"): "behaviour beside rhythm and reasons",
+    (customers, "_with_sign_ups"): "sign-ups",
 }
 
 

@@ -98,13 +98,13 @@ class Bundle:
             assert own is not None, "a fit has models of its horizon, or an outlook"
             return own
         table = self.outlook_model.predict(snapshot, own)
-        return table if own is None else table.join(own[own.columns.difference(table.columns, sort=False)])
+        return table if own is None else pd.concat([table, own[own.columns.difference(table.columns, sort=False)]], axis=1)
 
     def _learnt(self, snapshot: Snapshot) -> pd.DataFrame | None:
         if self.customer_model is None:
             return None
         likelihood = self.customer_model.predict(snapshot)
-        return likelihood if self.volume_model is None else likelihood.join(self.volume_model.predict(snapshot))
+        return likelihood if self.volume_model is None else pd.concat([likelihood, self.volume_model.predict(snapshot)], axis=1)
 
     def save(self, folder: Path, *, origins: Sequence["Bundle"] = (), tables: dict[str, pd.DataFrame] | None = None) -> None:
         """Write the folder whole: models, ``origins/<date>/`` (fits that knew only what came before), ``evaluation/<table>.parquet``, manifest."""

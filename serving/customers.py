@@ -1,7 +1,7 @@
 """A bundle and a snapshot become the table of customers: what is expected of each, how they live, how much they matter, and why."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,12 @@ from features.expressions import Feature
 from features.snapshot import Snapshot
 from models.bundle import Bundle
 from models.customers.customer_features import customer_columns
+from models.customers.gaps import OrderDays
 from models.customers.importance import Importance, shares, worth
 from models.customers.outlook import in_words
 from models.customers.reasons import contributions, plain_sentences, sentences
 from models.customers.rfm import rfm_group
-from models.customers.rhythm import Rhythm, return_rates
+from models.customers.rhythm import Rhythm, order_days, returned_by_stage
 from models.customers.stretches import LEARNT
 from serving.ranks import quintiles
 from serving.reports.blocks import money
@@ -69,7 +70,7 @@ WHY = (Feature("reasons", "the three strongest reasons behind likelihood and val
 class Customers:
     """``table``: a row per customer (index customer_id), first those with an order, sorted, then those who only signed up. ``rfm`` are the values at
     which scores begin, ``importance`` has its limits, ``groups`` are shares of customers, and of orders and revenue expected in ``days``; ``bases``
-    tell where the numbers of each horizon come from, ``returned`` who came back by the stage of life one main horizon ago (``return_rates``)."""
+    tell where the numbers of each horizon come from, ``returned`` who came back by the stage of life one main horizon ago (``returned_by_stage``)."""
 
     table: pd.DataFrame
     rfm: dict[str, list[float]]
@@ -82,9 +83,8 @@ class Customers:
     @classmethod
     def of(cls, bundle: Bundle, snapshot: Snapshot) -> "Customers":
         """Everything that is known and expected of every customer of the snapshot."""
-        returned = _returned(snapshot)
         facts, predicted = snapshot.customers(), bundle.customers(snapshot)
-        lived = Rhythm.lived(snapshot).rename(columns={"basis": "rhythm_basis"})
+        lived, behaved, reasons, returned = _lives(bundle, predicted, snapshot)
         ahead = max((each for each in horizons_of(predicted) if each <= YEAR), default=bundle.horizon)
         orders, revenue = predicted[f"expected_orders_{ahead}"], _revenue(predicted, ahead, facts)
         matters = pd.DataFrame({"frequency": facts["frequency"], "orders": orders, "revenue": revenue})
@@ -99,10 +99,10 @@ class Customers:
             scores,
             rfm_group(scores),
             whole,
-            behaviour(snapshot).drop(columns=[each.name for each in PLAIN], errors="ignore"),
+            behaved.drop(columns=[each.name for each in PLAIN], errors="ignore"),
         ]
         predicted = predicted.drop(columns=products, errors="ignore").assign(**{products: predicted.get(products, np.float32(np.nan))})
-        table = predicted.join([*parts, _reasons(bundle, predicted, snapshot)])
+        table = predicted.join([*parts, reasons])
         return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead, bundle.bases(), returned)
 
     def facts(self) -> dict[str, object]:
@@ -139,6 +139,16 @@ class Customers:
         return [f"{name.removeprefix('rfm_')} {', '.join(texts[name])} {unit}" for name, unit in units.items()]
 
 
+def _lives(bundle: Bundle, predicted: pd.DataFrame, snapshot: Snapshot) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series, pd.DataFrame]:
+    """Rhythm and stage of life, behaviour, reasons, who came back: one thread asks the query engine, the other only reads what is known."""
+    days, ids = order_days(snapshot)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        behaved = beside.submit(behaviour, snapshot)
+        lived = Rhythm.of_days(days).predict_days(days, ids).rename(columns={"basis": "rhythm_basis"})
+        reasons, returned = _reasons(bundle, predicted, snapshot), _returned(days, snapshot.horizon)
+        return lived, behaved.result(), reasons, returned
+
+
 def horizons_of(predicted: pd.DataFrame) -> list[int]:
     """The horizons of a frame's columns ``likelihood_H``, ascending."""
     return sorted(int(str(name).removeprefix("likelihood_")) for name in predicted if str(name).startswith("likelihood_"))
@@ -148,11 +158,11 @@ def _revenue(predicted: pd.DataFrame, days: int, facts: pd.DataFrame) -> pd.Seri
     return predicted.get(f"expected_revenue_{days}", predicted[f"expected_orders_{days}"] * facts["monetary"])
 
 
-def _returned(snapshot: Snapshot) -> pd.DataFrame:
-    """``return_rates`` as of one horizon before; empty where nobody had ordered by then."""
-    if snapshot.day - snapshot.horizon <= snapshot.shop.days[0]:
+def _returned(days: OrderDays, horizon: int) -> pd.DataFrame:
+    """``returned_by_stage`` of one horizon before; empty where nobody had ordered by then."""
+    if days.until - horizon <= days.day.min():
         return pd.DataFrame(columns=["customers", "returned"])
-    return return_rates(snapshot.shop, snapshot.as_of - timedelta(days=snapshot.horizon), days=snapshot.horizon)
+    return returned_by_stage(days, days=horizon)
 
 
 def columns_page() -> str:

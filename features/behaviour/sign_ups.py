@@ -38,19 +38,16 @@ def sign_ups(snapshot: Snapshot) -> pd.DataFrame:
     ``created`` is datetime64, ``days_since`` int64 (at least 1), ``engagement`` str, ``has_open_cart`` boolean. Customers without a sign-up day
     are not in it.
     """
-    shop, day = snapshot.shop, snapshot.day
-    waiting = _signed_up(shop, day).anti_join(before(shop.orders, day), "customer")
-    met = contact_of(waiting.select("customer", recency=ibis.null("int32")), snapshot)
-    found = waiting.join(met, "customer").order_by("customer").to_pandas()
+    waiting = _waiting(snapshot)
+    found = waiting.join(_met(waiting, snapshot), "customer").order_by("customer").to_pandas()
     created = found["created"].to_numpy(np.int64)
-    ids = pd.Index(shop.customer_ids[found["customer"].to_numpy(np.int64)], name="customer_id", dtype=object)
     columns = {
         "created": created.astype("datetime64[D]").astype("datetime64[s]"),
-        "days_since": day - created,
+        "days_since": snapshot.day - created,
         "engagement": found["engagement"].astype("str").to_numpy(),
         "has_open_cart": pd.array(found["has_open_cart"], dtype="boolean"),
     }
-    return pd.DataFrame(columns, index=ids).astype({"engagement": "str"})
+    return pd.DataFrame(columns, index=_ids(found["customer"], snapshot)).astype({"engagement": "str"})
 
 
 def sign_up_curve(shop: Shop, as_of: date) -> pd.DataFrame:
@@ -73,22 +70,21 @@ def sign_up_likelihood(snapshot: Snapshot, horizons: Sequence[int]) -> pd.DataFr
 
     It is that of all sign-ups that waited as long (``sign_up_curve``); 0 to 1, never falling with the horizon.
     """
-    waiting = sign_ups(snapshot)
+    waiting = _waiting(snapshot).order_by("customer").to_pandas()
     curve = sign_up_curve(snapshot.shop, snapshot.as_of)
     edges = np.append(curve["first_day"].to_numpy(np.float64), FAR)
     passed = np.concatenate([[0.0], np.cumsum(-np.log1p(-curve["daily_rate"].to_numpy()) * np.diff(edges))])
-    since = waiting["days_since"].to_numpy(np.float64)
+    since = snapshot.day - waiting["created"].to_numpy(np.float64)
     at = np.interp(since, edges, passed)
     columns = {f"likelihood_{days}": -np.expm1(at - np.interp(since + days, edges, passed)) for days in horizons}
-    return pd.DataFrame(columns, index=waiting.index)
+    return pd.DataFrame(columns, index=_ids(waiting["customer"], snapshot))
 
 
 def sign_up_behaviour(snapshot: Snapshot) -> pd.DataFrame:
     """``CONTACT`` and ``PLACES`` of every one of ``sign_ups``, as those of customers with orders are told; index customer_id, sorted."""
-    waiting = _signed_up(snapshot.shop, snapshot.day).anti_join(before(snapshot.shop.orders, snapshot.day), "customer")
-    met = contact_of(waiting.select("customer", recency=ibis.null("int32")), snapshot).to_pandas().set_index("customer")
+    met = _met(_waiting(snapshot), snapshot).to_pandas().set_index("customer")
     found: pd.DataFrame = met.join(places(snapshot).to_pandas().set_index("customer")).sort_index()
-    return found.set_index(pd.Index(snapshot.shop.customer_ids[found.index.to_numpy(np.int64)], name="customer_id", dtype=object))
+    return found.set_index(_ids(found.index, snapshot))
 
 
 def first_order_value(snapshot: Snapshot) -> float:
@@ -96,12 +92,25 @@ def first_order_value(snapshot: Snapshot) -> float:
     any order."""
     orders = before(snapshot.shop.orders, snapshot.day)
     days = orders.group_by("customer", "day").agg(revenue=orders.revenue.sum())
-    firsts = days.group_by("customer").agg(day=days.day.min()).join(days, ["customer", "day"]).select("customer", "day", "revenue")
+    firsts = days.group_by("customer").agg(day=days.day.min(), revenue=days.revenue.argmin(days.day))
     joined = firsts.left_join(_signed_up(snapshot.shop, snapshot.day), "customer")
     known = joined.created <= joined.day
     means = joined.agg(signed_up=joined.revenue.mean(where=known), everybody=joined.revenue.mean()).to_pandas().iloc[0]
     value = means["signed_up"] if pd.notna(means["signed_up"]) else means["everybody"]
     return max(float(value), 0.0) / MONEY if pd.notna(value) else 0.0
+
+
+def _waiting(snapshot: Snapshot) -> Table:
+    """Who signed up before the date and had no order by then: ``customer``, ``created`` (day number)."""
+    return _signed_up(snapshot.shop, snapshot.day).anti_join(before(snapshot.shop.orders, snapshot.day), "customer")
+
+
+def _met(waiting: Table, snapshot: Snapshot) -> Table:
+    return contact_of(waiting.select("customer", recency=ibis.null("int32")), snapshot)
+
+
+def _ids(codes: pd.Series | pd.Index, snapshot: Snapshot) -> pd.Index:
+    return pd.Index(snapshot.shop.customer_ids[codes.to_numpy(np.int64)], name="customer_id", dtype=object)
 
 
 def _rates(spent: Whole, orders: Whole) -> Floats:

@@ -28,7 +28,7 @@ def customer_columns(snapshot: Snapshot) -> pd.DataFrame:
     The model is fitted on all of these customers, so on nothing that came later. What it says is kept as long as the snapshot is: likelihood, volume
     and reasons ask for it.
     """
-    return snapshot.customers().join(_steady(snapshot)).astype(np.float32)
+    return pd.concat([snapshot.customers(), _steady(snapshot)], axis=1).astype(np.float32)
 
 
 def _steady(snapshot: Snapshot) -> pd.DataFrame:

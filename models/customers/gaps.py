@@ -31,13 +31,14 @@ class OrderDays:
     @classmethod
     def of(cls, visits: Table, keys: tuple[str, ...], until: int) -> tuple[Self, dict[str, Counts]]:
         """From the rows before ``until`` of a table with the columns ``keys`` and ``day``; and the keys of every buyer, by name."""
-        rows = visits.filter(visits.day < until).select(*keys, "day").distinct().order_by(*keys, "day").to_pyarrow()
-        columns = {name: rows[name].to_numpy().astype(np.int64) for name in (*keys, "day")}
-        new = np.ones(rows.num_rows, dtype=bool)
-        if len(new):
-            new[1:] = np.any([np.diff(columns[name]) != 0 for name in keys], axis=0)
-        buyer = np.cumsum(new) - 1
-        return cls(buyer, columns["day"], until), {name: columns[name][new] for name in keys}
+        rows = visits.filter(visits.day < until).select(*keys, "day").to_pyarrow()
+        columns = [rows[name].to_numpy().astype(np.int64) for name in (*keys, "day")]
+        first = columns[-1].min(initial=until)
+        columns[-1] -= first
+        widths = [int(column.max(initial=0)) + 1 for column in columns]
+        *found, day = np.unravel_index(np.unique(np.ravel_multi_index(columns, widths)), widths)
+        new = np.any([np.diff(column, prepend=-1) != 0 for column in found], axis=0)
+        return cls(np.cumsum(new) - 1, day + first, until), {name: column[new] for name, column in zip(keys, found, strict=True)}
 
     @cached_property
     def starts(self) -> Counts:

@@ -26,7 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from features.dates import day_number
+from features.dates import day_number, day_of
 from features.errors import DataError
 from features.shop import Shop
 from features.snapshot import Snapshot
@@ -78,7 +78,7 @@ class Rhythm:
     @classmethod
     def fit(cls, snapshot: Snapshot) -> Self:
         """Learn from everything before the snapshot's date."""
-        return cls.of_days(_customers(snapshot)[0])
+        return cls.of_days(order_days(snapshot)[0])
 
     @classmethod
     def of_days(cls, days: OrderDays) -> Self:
@@ -128,13 +128,7 @@ class Rhythm:
     def predict(self, snapshot: Snapshot) -> pd.DataFrame:
         """Of every customer with an order before the snapshot's date (index customer_id, sorted): ``rhythm_days``, ``next_order_date``,
         ``next_order_low``, ``next_order_high`` (never before ``as_of``), ``lifecycle``, ``slipping_from``, ``lost_from`` (dates), ``basis``."""
-        return self.predict_days(*_customers(snapshot))
-
-    @classmethod
-    def lived(cls, snapshot: Snapshot) -> pd.DataFrame:
-        """``predict`` of a snapshot by what is learnt from the same one."""
-        days, ids = _customers(snapshot)
-        return cls.of_days(days).predict_days(days, ids)
+        return self.predict_days(*order_days(snapshot))
 
     def predict_days(self, days: OrderDays, ids: NDArray[np.object_]) -> pd.DataFrame:
         """``predict`` of the customers with these ``ids`` as of the day until which their order days are known."""
@@ -182,12 +176,17 @@ def return_rates(shop: Shop, as_of: date, *, days: int) -> pd.DataFrame:
 
     Index lifecycle, all four stages in their order; the share is unknown where there are no customers. The rhythms are learnt before the date.
     """
-    day = day_number(as_of)
-    all_days, _ = OrderDays.of(shop.orders, ("customer",), day + days)
-    before, buyers = all_days.before(day)
+    known, _ = OrderDays.of(shop.orders, ("customer",), day_number(as_of) + days)
+    return returned_by_stage(known, days=days)
+
+
+def returned_by_stage(known: OrderDays, *, days: int) -> pd.DataFrame:
+    """``return_rates`` as of ``days`` before the day until which the order days are known. Raises DataError when nobody had ordered by then."""
+    day = known.until - days
+    before, buyers = known.before(day)
     if not len(buyers):
-        raise DataError(f"nobody had ordered before {as_of}")
-    returned = np.bincount(all_days.buyer, all_days.day >= day)[buyers] > 0
+        raise DataError(f"nobody had ordered before {day_of(day)}")
+    returned = np.bincount(known.buyer, known.day >= day)[buyers] > 0
     stage = pd.Series(Rhythm.of_days(before).stages(before), dtype="str")
     table = pd.Series(returned).groupby(stage).agg(customers="size", returned="mean").reindex(pd.Index(STAGE_NAMES, name="lifecycle"))
     cells = {"customers": table["customers"].fillna(0).astype(np.int64), "returned": table["returned"].astype(np.float64)}
@@ -203,7 +202,8 @@ def date_of(numbers: Values | Counts) -> NDArray[np.datetime64]:
     return numbers.astype(np.int64).astype("datetime64[D]").astype("datetime64[s]")
 
 
-def _customers(snapshot: Snapshot) -> tuple[OrderDays, NDArray[np.object_]]:
+def order_days(snapshot: Snapshot) -> tuple[OrderDays, NDArray[np.object_]]:
+    """All customers' order days before the snapshot's date, and the customers' ids, sorted. Raises DataError when nobody had ordered."""
     days, keys = OrderDays.of(snapshot.shop.orders, ("customer",), snapshot.day)
     if not len(days.day):
         raise DataError(f"nobody had ordered before {snapshot.as_of}")

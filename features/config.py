@@ -63,6 +63,10 @@ class ImportSection(_Section):
     files: Names = Field(
         default=(), description='Files to import when none is named, relative to this folder: ["exports/orders.csv", "exports/products.csv"].'
     )
+    add: bool = Field(
+        default=False,
+        description="true: the files hold only what is new or changed, and are added to what was imported before (--add). false: they hold everything.",
+    )
     map: dict[str, Names] = Field(
         default={},
         description='Which column of the files is which, canonical = "column". Several columns join to a path or text:\n'

@@ -39,6 +39,7 @@ def import_(
     encoding: Annotated[str, typer.Option("--encoding", help="How text files are encoded, such as latin-1.")] = "",
     delimiter: Annotated[str, typer.Option("--delimiter", help="What separates the columns of text files.")] = "",
     format: Annotated[str, typer.Option("--format", help="A named export format.")] = "",
+    add: Annotated[bool, typer.Option("--add", help="Add to what was imported: an order that comes again replaces the one before.")] = False,
     skip_bad_lines: Annotated[bool, typer.Option("--skip-bad-lines", help="Leave out lines that cannot be read, and write them aside.")] = False,
     memory_limit: MemoryLimit = None,
     json_: Json = False,
@@ -61,7 +62,7 @@ def import_(
         delimiter=delimiter,
         format=format,
     )
-    coverage = import_files(shop, files or [], config=config, skip_bad_lines=skip_bad_lines, memory_limit=memory_limit, today=today())
+    coverage = import_files(shop, files or [], config=config, skip_bad_lines=skip_bad_lines, memory_limit=memory_limit, today=today(), add=add or config.imports.add)
     typer.echo(json.dumps(coverage.as_dict(), indent=1) if json_ else coverage.text())
     say("next: whobuys train")
 

@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +19,8 @@ from features.coverage import Coverage, coverage_of
 from features.errors import DataError
 from features.files import check_seal, locked, private_file, publish, read_current, seal, whole_folder
 from features.files import sha256 as sha256_of
-from features.imports.assembly import view_rows, write_tables
+from features.imports.adding import lay_over
+from features.imports.assembly import make_tables, view_rows, write_tables
 from features.imports.checks import find_bad_rows, find_lines_without_order, identical_lines, merged_rows, refuse_mixtures, repeated_ids
 from features.imports.mapping import plan_files
 from features.imports.problems import count_bad_rows, leave_out, refuse_bad_rows, write_aside
@@ -31,6 +32,7 @@ from features.tables import TABLES
 
 MEMORY_LIMIT = "2GB"
 KEY_FILE = "customer_ids.key"
+Approve = Callable[[Path], None]
 FOLDER = "tables"
 
 
@@ -50,9 +52,13 @@ def import_files(
     skip_bad_lines: bool = False,
     memory_limit: str | None = None,
     today: date | None = None,
+    add: bool = False,
+    approve: Approve = lambda tables: None,
 ) -> Coverage:
     """Read the files, check everything, publish the canonical tables, and say what they cover.
 
+    With ``add`` what the files tell is laid over the published tables (``features.imports.adding``), else it takes their place.
+    ``approve`` is given the folder of the new tables before they are published, and raises where they must not be.
     The published state is the old one until the new one is whole. Dates later than the day after ``today`` are problems; without ``today`` none is.
     With ``skip_bad_lines`` lines that cannot be read are left out and written to ``imports/<import id>-skipped.csv``.
     Without ``files`` those of the config are read, relative to the shop folder.
@@ -63,13 +69,17 @@ def import_files(
         named = files or [shop / each for each in config.imports.files]
         if not named:
             raise DataError("no files to import; name them, or list them as files in [import] of whobuys.toml")
-        staged = _staged(workshop, named, config=config, key=key)
-        skipped = _check(workshop.connection, staged, config=config, skip_bad_lines=skip_bad_lines, today=today)
+        before = _tables_before(shop) if add else None
+        staged = _staged(workshop, named, config=config, key=key, adding=before is not None)
+        skipped = _check(workshop.connection, staged, config=config, skip_bad_lines=skip_bad_lines, today=today, adding=before is not None)
         if not skipped:
             _forget_text(workshop.connection, staged)
         tables = workshop.folder / "tables"
         tables.mkdir()
-        write_tables(workshop.connection, staged, tables, cancelled_prefix=config.imports.cancelled_prefix, currency=config.shop.currency)
+        make_tables(workshop.connection, staged, cancelled_prefix=config.imports.cancelled_prefix, currency=config.shop.currency)
+        if before is not None:
+            lay_over(workshop.connection, staged, before=before)
+        write_tables(workshop.connection, tables)
         name = _fingerprint(tables)
         coverage = _coverage(workshop, staged, name=name, skipped=skipped)
         if skipped:
@@ -77,8 +87,14 @@ def import_files(
         if is_new:
             _keep_key(shop, key)
         workshop.connection.close()  # what it held in memory is needed now
-        _keep_tables(shop, name, workshop.folder, coverage, memory_limit=memory_limit or MEMORY_LIMIT)
+        _keep_tables(shop, name, workshop.folder, coverage, memory_limit=memory_limit or MEMORY_LIMIT, approve=approve)
     return coverage
+
+
+def _tables_before(shop: Path) -> Path | None:
+    """The published tables; None where nothing was imported yet."""
+    published = read_current(shop).get("tables")
+    return shop / published if published else None
 
 
 @contextmanager
@@ -111,10 +127,10 @@ def _not_written(path: str | Path, reason: str) -> DataError:
     return DataError(f"{Path(path).absolute()}: could not be written, is the disk full? Make room; nothing was changed ({reason})")
 
 
-def _staged(workshop: Workshop, files: Sequence[Path], *, config: Config, key: bytes) -> list[Staged]:
+def _staged(workshop: Workshop, files: Sequence[Path], *, config: Config, key: bytes, adding: bool) -> list[Staged]:
     options = config.imports
     sources = _sources(workshop, files, config)
-    plans = plan_files(sources, options.map, format_name=options.format)
+    plans = plan_files(sources, options.map, format_name=options.format, needs_orders=not adding)
     readings = readings_of(workshop.connection, plans, decimal=options.decimal, date_formats=options.date_format, timezone=config.shop.timezone)
     staged = [
         stage(workshop.connection, plan, number=number, reading=reading, key=key)
@@ -139,7 +155,9 @@ def _sources(workshop: Workshop, files: Sequence[Path], config: Config) -> list[
     return sources
 
 
-def _check(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], *, config: Config, skip_bad_lines: bool, today: date | None) -> int:
+def _check(
+    connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], *, config: Config, skip_bad_lines: bool, today: date | None, adding: bool
+) -> int:
     find_bad_rows(connection, staged, currency=config.shop.currency, today=today)
     if not skip_bad_lines:
         refuse_bad_rows(connection, staged)
@@ -149,7 +167,7 @@ def _check(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], *, c
         find_lines_without_order(connection, staged)
         leave_out(connection, staged)
         skipped = count_bad_rows(connection, staged)
-    refuse_mixtures(connection, staged, currency=config.shop.currency)
+    refuse_mixtures(connection, staged, currency=config.shop.currency, adding=adding)
     return skipped
 
 
@@ -195,8 +213,8 @@ def _fingerprint(tables: Path) -> str:
     return sha256("".join(sha256_of(tables / f"{name}.parquet") for name in TABLES).encode()).hexdigest()[:12]
 
 
-def _keep_tables(shop: Path, name: str, work: Path, coverage: Coverage, *, memory_limit: str) -> None:
-    """Put the tables in their folder (the same content may be there already) and publish them; only they and the ones before stay."""
+def _keep_tables(shop: Path, name: str, work: Path, coverage: Coverage, *, memory_limit: str, approve: Approve) -> None:
+    """Put the tables in their folder (the same content may be there already) and publish them once approved; only they and the ones before stay."""
     target = shop / FOLDER / name
     if not _is_whole(target):
         with whole_folder(target) as folder:
@@ -204,6 +222,7 @@ def _keep_tables(shop: Path, name: str, work: Path, coverage: Coverage, *, memor
                 shutil.move(path, folder / path.name)
             Shop.of_tables(folder, memory_limit=memory_limit, spill=work / "spill").keep_coded(folder / CODED)
             seal(folder, coverage=coverage.as_dict())
+    approve(target)
     before = read_current(shop).get("tables")
     publish(shop, tables=f"{FOLDER}/{name}")
     for old in (shop / FOLDER).iterdir():

@@ -19,8 +19,8 @@ def view_rows(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -
         connection.execute(f"CREATE OR REPLACE VIEW all_{table} AS {rows_of(table, staged)}")
 
 
-def write_tables(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], folder: Path, *, cancelled_prefix: str, currency: str) -> None:
-    """Write the canonical tables as Parquet: all canonical columns in order and type, then the attributes, sorted by key."""
+def make_tables(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], *, cancelled_prefix: str, currency: str) -> None:
+    """Make the views ``canonical_orders``, ...: all canonical columns of what the files tell, in order and type, then the attributes."""
     for name, query in (
         ("products", _products(staged)),
         ("order_lines", _lines(staged)),
@@ -31,11 +31,14 @@ def write_tables(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]
         connection.execute(f"CREATE OR REPLACE {'TABLE' if name in ('products', 'order_lines') else 'VIEW'} new_{name} AS {query}")
         attributes = [f"{quoted(ATTRIBUTE + each)} AS {quoted(each)}" for each in attribute_names(name, staged).values()]
         cells = [f"CAST({column.name} AS {DUCKDB_TYPES[column.kind]}) AS {column.name}" for column in TABLES[name].columns]
-        order = ", ".join(TABLES[name].keys or TABLES[name].names)
-        target = literal(str(folder / f"{name}.parquet"))
-        connection.execute(
-            f"COPY (SELECT {', '.join(cells + attributes)} FROM new_{name} ORDER BY {order}) TO {target} (FORMAT parquet, COMPRESSION zstd)"
-        )
+        connection.execute(f"CREATE OR REPLACE VIEW canonical_{name} AS SELECT {', '.join(cells + attributes)} FROM new_{name}")
+
+
+def write_tables(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Write the canonical tables as Parquet, sorted by key."""
+    for name, table in TABLES.items():
+        order, target = ", ".join(table.keys or table.names), literal(str(folder / f"{name}.parquet"))
+        connection.execute(f"COPY (SELECT * FROM canonical_{name} ORDER BY {order}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _products(staged: Sequence[Staged]) -> str:

@@ -64,18 +64,18 @@ class Plan:
         return {each.name for each in self.fields}
 
 
-def plan_files(sources: Sequence[Source], mapping: FileMap, *, format_name: str = "") -> list[Plan]:
+def plan_files(sources: Sequence[Source], mapping: FileMap, *, format_name: str = "", needs_orders: bool = True) -> list[Plan]:
     """A plan for each file; ``mapping`` goes before the columns of a named format, and these before columns that have canonical names.
 
     Raises DataError for mapped columns that no file has or takes, which tells all of them, for a file that is nothing we know, and when no file
-    holds orders.
+    holds orders although it ``needs_orders``.
     """
     _refuse([problem for name, columns in mapping.items() for problem in _problems(sources, name, columns)])
     plans = [_plan(_named(source, mapping, format_name)) for source in sources]
     used = {name for plan in plans for each in plan.fields for name in (each.name, each.column.name)}
     attributes = {attribute for plan in plans for attribute, _ in plan.attributes}
     _refuse([_unused(name, mapping[name], plans) for name in mapping if name not in used and name.partition(".")[2] not in attributes])
-    _refuse([] if any(plan.kind in ("orders", "flat") for plan in plans) else [_no_orders(plans)])
+    _refuse([_no_orders(plans)] if needs_orders and not any(plan.kind in ("orders", "flat") for plan in plans) else [])
     return plans
 
 

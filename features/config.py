@@ -65,7 +65,7 @@ class ImportSection(_Section):
     )
     add: bool = Field(
         default=False,
-        description="true: the files hold only what is new or changed, and are added to what was imported before (--add). false: they hold everything.",
+        description="true: the files hold what is new or changed, and are added to what was imported before (--add). false: they hold all.",
     )
     map: dict[str, Names] = Field(
         default={},

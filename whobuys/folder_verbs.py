@@ -62,7 +62,9 @@ def import_(
         delimiter=delimiter,
         format=format,
     )
-    coverage = import_files(shop, files or [], config=config, skip_bad_lines=skip_bad_lines, memory_limit=memory_limit, today=today(), add=add or config.imports.add)
+    coverage = import_files(
+        shop, files or [], config=config, skip_bad_lines=skip_bad_lines, memory_limit=memory_limit, today=today(), add=add or config.imports.add
+    )
     typer.echo(json.dumps(coverage.as_dict(), indent=1) if json_ else coverage.text())
     say("next: whobuys train")
 

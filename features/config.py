@@ -133,6 +133,13 @@ class TrainSection(_Section):
     origins: int = Field(default=5, ge=1, le=60, description="Past dates that the models learn from, the latest one horizon before the last order.")
     backtest_origins: int = Field(default=3, ge=1, le=60, description="Past dates at which predictions are compared with what then happened.")
     seed: int = Field(default=1, ge=0, description="Seed of everything random: the same seed and the same orders give the same models.")
+    keep: int = Field(
+        default=8,
+        ge=1,
+        description="Bundles kept after a training: others are deleted when they are older than keep_days, too. The published one, the one before\n"
+        "it (whobuys model rollback) and those of scores that are kept always stay.",
+    )
+    keep_days: int = Field(default=180, ge=0, description="Days for which a bundle stays, however many there are.")
 
 
 class ModelSection(_Section):
@@ -170,7 +177,10 @@ class ScoreSection(_Section):
         "with the most recent orders, at most 300.",
     )
     keep: int = Field(
-        default=5, ge=1, description="Scoring runs kept: older ones are deleted when a new one is published. The published one always stays."
+        default=5,
+        ge=1,
+        description="Scoring runs kept: older ones are deleted when a new one is published. The published one and the one\n"
+        "that a rollback would publish always stay.",
     )
 
 

@@ -1,12 +1,14 @@
-"""Files that are whole or not there: atomic writes, hashes, one lock a shop, and ``current.json``."""
+"""Files that are whole or not there: atomic writes, hashes, one lock a shop, ``current.json`` and what was published before it."""
 
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO, TypedDict, cast
 
@@ -15,7 +17,11 @@ from filelock import FileLock, Timeout
 from features.errors import DataError, Refused
 
 CURRENT = "current.json"
+PUBLISHED = "published.json"
 MANIFEST = "manifest.json"
+BUNDLES, SCORES = "bundles", "scores"
+REMEMBERED = 20
+"""Publications of a bundle that are remembered."""
 
 
 class Current(TypedDict, total=False):
@@ -123,8 +129,86 @@ def read_current(shop: Path) -> Current:
 
 
 def publish(shop: Path, **parts: str) -> None:
-    """Replace the named parts of ``current.json`` in one step; readers see the old state or the new one, never a mixture."""
+    """Replace the named parts of ``current.json`` in one step; readers see the old state or the new one, never a mixture.
+
+    A bundle that is replaced is remembered with its scores: before, so that a kill cannot lose it. What a kill leaves out afterwards
+    ``publications`` adds.
+    """
+    _remember(shop, publications(shop))
     write_json(shop / CURRENT, {**read_current(shop), **parts})
+    _remember(shop, publications(shop))
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A bundle that was put in use, when (ISO 8601, UTC), and the scores that were last in use with it: folders relative to the shop."""
+
+    bundle: str
+    scores: str | None
+    when: str
+
+
+def publications(shop: Path) -> list[Publication]:
+    """The bundles that were in use one after the other, the present one last; empty before the first training.
+
+    ``current.json`` is the truth: where ``published.json`` does not end with what it names, that is added. Raises DataError when one is damaged.
+    """
+    current, path = read_current(shop), shop / PUBLISHED
+    if "bundle" not in current:
+        return []
+    content = read_json(path) if path.exists() else {"publications": []}
+    try:
+        entries = cast(list[dict[str, str]], content["publications"])
+        found = [Publication(each["bundle"], each.get("scores"), each["when"]) for each in entries]
+    except (KeyError, TypeError, AttributeError):
+        raise DataError(f"{path}: is not as whobuys writes it; delete it, and only what was in use before is forgotten") from None
+    if found and found[-1].bundle == current["bundle"]:
+        return [*found[:-1], replace(found[-1], scores=current.get("scores"))]
+    return [*found, Publication(current["bundle"], current.get("scores"), written_at(shop / CURRENT).isoformat())]
+
+
+def publish_former(shop: Path, former: Publication) -> None:
+    """Publish the last publication but one and forget the last, so that doing it again goes further back.
+
+    Where ``former`` names no scores, those in use stay. ``current.json`` is replaced at the end: a kill before it leaves everything as it was.
+    """
+    _remember(shop, publications(shop)[:-1])
+    scores = {"scores": former.scores} if former.scores else {}
+    write_json(shop / CURRENT, {**read_current(shop), "bundle": former.bundle, **scores})
+
+
+def _remember(shop: Path, found: Sequence[Publication]) -> None:
+    content = {"publications": [{name: value for name, value in asdict(each).items() if value} for each in found[-REMEMBERED:]]}
+    path = shop / PUBLISHED
+    if found and not (path.exists() and read_json(path) == content):
+        write_json(path, content)
+
+
+def written_at(path: Path) -> datetime:
+    """When a file was written, to the second, in UTC."""
+    return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
+
+
+def remove_whole(folders: Iterable[Path]) -> None:
+    """Remove folders, each renamed first: a kill leaves none of them half removed, and what it leaves ``remove_left_behind`` takes away."""
+    for path in folders:
+        renamed = path.rename(path.with_name(f".{path.name}.part"))
+        shutil.rmtree(renamed, ignore_errors=True)
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Remove what runs that were broken off left beside the folders in it; only for who holds the shop's lock."""
+    for path in folder.glob(".*.part"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def manifests(folder: Path) -> dict[Path, dict[str, object]]:
+    """What the manifests of the sealed folders in a folder say, the newest first; their files are not compared, a damaged manifest is left out."""
+    found = {}
+    for path in folder.glob("[!.]*"):
+        with suppress(DataError):
+            found[path] = read_json(path / MANIFEST)
+    return dict(sorted(found.items(), key=lambda each: ((each[0] / MANIFEST).stat().st_mtime_ns, each[0].name), reverse=True))
 
 
 def seal(folder: Path, **facts: object) -> None:

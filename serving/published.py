@@ -10,12 +10,10 @@ import pandas as pd
 
 from features.config import Config, CustomersSection, load_config
 from features.errors import DataError, did_you_mean
-from features.files import read_current
+from features.files import BUNDLES, read_current
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import EVALUATION, ORIGINS, Bundle
-
-BUNDLES = "bundles"
 
 
 def bundle_folder(shop: Path, bundle: str | None = None) -> Path:

@@ -1,6 +1,5 @@
 """A bundle and a shop as of a date -> one scoring run in the shop's folder: every customer's likelihood, the main interests; whole or not there."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,18 @@ import pyarrow.parquet as pq
 from features.config import Config
 from features.dates import parse_day
 from features.errors import DataError, did_you_mean
-from features.files import check_seal, locked, publish, read_current, seal, whole_folder
+from features.files import (
+    SCORES,
+    check_seal,
+    locked,
+    publications,
+    publish,
+    read_current,
+    remove_left_behind,
+    remove_whole,
+    seal,
+    whole_folder,
+)
 from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
@@ -29,7 +39,6 @@ from serving.ranks import BestCustomers, BestSets, no_interests
 from serving.scored_sets import CANDIDATE_PRODUCTS, is_narrow, sets_to_score
 from serving.who import known_sets
 
-FOLDER = "scores"
 Say = Callable[[str], None]
 
 
@@ -48,12 +57,12 @@ class Scores:
         Raises DataError when there are none or a file does not fit its sha256.
         """
         shop = Path(shop)
-        published = read_current(shop).get("scores") if name is None else f"{FOLDER}/{name}"
+        published = read_current(shop).get("scores") if name is None else f"{SCORES}/{name}"
         if published is None:
             raise DataError(f"{shop}: nothing was scored here yet; run: whobuys score --shop {shop}")
         folder = shop / published
         if not folder.is_dir():
-            known = [path.name for path in sorted((shop / FOLDER).glob("[!.]*"))]
+            known = [path.name for path in sorted((shop / SCORES).glob("[!.]*"))]
             raise DataError(f"{shop}: there are no scores {folder.name!r}{did_you_mean(folder.name, known)}")
         return cls(shop, folder, check_seal(folder))
 
@@ -139,8 +148,8 @@ def score(
         loaded, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads, customers=config.customers)
         if lacking := horizons_lacking(loaded, config.customers):
             say(f"note: {lacking}")
-        folder = shop / FOLDER / _free_name(shop, f"{snapshot.as_of}-{loaded.id}")
-        _remove_left_behind(shop)
+        folder = shop / SCORES / _free_name(shop, f"{snapshot.as_of}-{loaded.id}")
+        remove_left_behind(shop / SCORES)
         with whole_folder(folder) as temporary:
             run = _Run(loaded, snapshot, config, temporary, say)
             sets = run.sets(sets_file)
@@ -148,9 +157,9 @@ def score(
             run.write_interests(sets)
             run.write_replenishment()
             seal(temporary, **run.facts(limits))
-        publish(shop, scores=f"{FOLDER}/{folder.name}")
+        publish(shop, scores=f"{SCORES}/{folder.name}")
         _remove_older(shop, keep=config.score.keep)
-    say(f"published {FOLDER}/{folder.name}")
+    say(f"published {SCORES}/{folder.name}")
     return Scores.open(shop, folder.name)
 
 
@@ -254,14 +263,7 @@ def _free_name(shop: Path, name: str) -> str:
 
 
 def _remove_older(shop: Path, *, keep: int) -> None:
-    """Remove all but the ``keep`` scoring runs made last, never the published one; a kill leaves none of them half removed."""
-    published = Path(read_current(shop).get("scores", "")).name
-    made = sorted((shop / FOLDER).glob("[!.]*"), key=lambda path: (path.name == published, path.stat().st_mtime_ns, path.name))
-    for path in made[:-keep]:
-        path.rename(path.with_name(f".{path.name}.part"))
-    _remove_left_behind(shop)
-
-
-def _remove_left_behind(shop: Path) -> None:
-    for path in (shop / FOLDER).glob(".*.part"):
-        shutil.rmtree(path, ignore_errors=True)
+    """Remove all but the ``keep`` scoring runs made last, never the published one nor the one that a rollback would publish."""
+    in_use = {Path(each.scores or "").name for each in publications(shop)[-2:]} | {Path(read_current(shop).get("scores", "")).name}
+    made = sorted((shop / SCORES).glob("[!.]*"), key=lambda path: (path.name in in_use, path.stat().st_mtime_ns, path.name))
+    remove_whole(path for path in made[:-keep] if path.name not in in_use)

@@ -31,7 +31,7 @@ from models.pairs.affinity import AffinityConfig
 from models.pairs.interest import InterestConfig
 from models.pairs.training_sets import SetMixture
 from training.fits import Fits, Recipe
-from training.tracking import Run, Version, log_evaluation, log_training, mirror_champion, tracked
+from training.tracking import Registered, Run, Version, log_evaluation, log_training, mirror_champion, registered, tracked
 from training.tracking.answers import KEPT, Answers, store_snapshot
 from training.tracking.runs import PERSONAL
 from training.tracking.store import Store, load_mlflow
@@ -62,7 +62,7 @@ class Trained:
     def snapshot(self) -> Snapshot:
         return Snapshot(self.shop, self.bundle.as_of, self.bundle.horizon)
 
-    def log(self, run: Run, *, champion: bool, bundle: Bundle | None = None) -> Version:
+    def log(self, run: Run, *, bundle: Bundle | None = None) -> Version:
         return run.log_training(
             self.folder,
             bundle or self.bundle,
@@ -71,7 +71,6 @@ class Trained:
             metrics={"ap": 0.25, "new_ap": float("nan")},
             tables={"by_set": pd.DataFrame({"product_set": ["Tents"], "ap": [0.25]})},
             figures={"gain": self.folder.parent / "gain.svg"},
-            champion=champion,
         )
 
 
@@ -118,7 +117,8 @@ def logged(trained: Trained, empty_store: Path, tmp_path_factory: pytest.TempPat
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("MLFLOW_TRACKING_URI", raising=False)
         with tracked(shop) as run:
-            trained.log(run, champion=True)
+            trained.log(run)
+        mirror_champion(shop, bundle_id="first")
     return shop
 
 
@@ -177,16 +177,26 @@ def test_the_environment_is_as_before(folder: Path, monkeypatch: pytest.MonkeyPa
 def test_a_later_training_challenges_until_it_is_published(folder: Path, trained: Trained) -> None:
     second = replace(trained.bundle, id="second")
     with tracked(folder) as run:
-        first = trained.log(run, champion=True)
-        other = trained.log(run, champion=False, bundle=second)
-    assert (first.number, first.alias, other.number, other.alias) == ("1", "champion", "2", "challenger")
-    aliases = client_of(folder).get_registered_model("whobuys-nordic").aliases
-    assert {alias: str(number) for alias, number in aliases.items()} == {"champion": "1", "challenger": "2"}
+        first = trained.log(run)
+    mirror_champion(folder, bundle_id="first")
+    with tracked(folder) as run:
+        other = trained.log(run, bundle=second)
+    assert (first.number, first.alias, other.number, other.alias) == ("1", "challenger", "2", "challenger")
+    assert registered(folder) == {"first": Registered("1", ("champion",)), "second": Registered("2", ("challenger",))}
     for bundle_id, number in (("second", "2"), ("first", "1")):
         moved = mirror_champion(folder, bundle_id=bundle_id)
         assert moved is not None and moved.number == number
-        assert str(client_of(folder).get_model_version_by_alias("whobuys-nordic", "champion").version) == number
+        assert (
+            registered(folder)[bundle_id] == Registered(number, ("champion",))
+            and not registered(folder)[{"1": "second", "2": "first"}[number]].aliases
+        )
     assert mirror_champion(folder, bundle_id="never registered") is None
+    assert registered(folder) == {"first": Registered("1", ()), "second": Registered("2", ())}
+
+
+def test_asking_a_registry_that_was_never_begun_makes_nothing(tmp_path: Path, no_environment: None) -> None:
+    assert registered(tmp_path) == {} and mirror_champion(tmp_path, bundle_id="first") is None
+    assert list(tmp_path.iterdir()) == []
 
 
 WORDS = ["category: Tents", "Tents", "brand: Nordvind", "nordvind", "keyword: ice axe", "Keyword:tent"]
@@ -228,10 +238,12 @@ def test_a_training_logs_its_recipe_measures_and_drawings(folder: Path, trained:
     }
     tables = {"gain": metrics.gain_curve([3, 2, 1], [True, False, False]), "customers": pd.DataFrame({"auc": [0.7]})}
     store_snapshot(trained.snapshot, folder)
-    version = log_training(folder, trained.folder, bundle=replace(trained.bundle, facts=facts), tables=tables, champion=False, name="Bob's shop")
+    version = log_training(folder, trained.folder, bundle=replace(trained.bundle, facts=facts), tables=tables, name="Bob's shop")
     run = client_of(folder).get_run(version.run_id)
     assert (version.model, version.alias) == ("whobuys-Bob-s-shop", "challenger")
     assert run.data.metrics == {"ap": 0.25, "learnt.interest.level": 0.1}
+    tags = client_of(folder).get_model_version(version.model, version.number).tags
+    assert (tags["ap"], tags["answers"]) == ("0.2500", "the model") and not {"new_ap", "level"} & set(tags)
     params = {"horizon": "30", "interest.blend.trees": "5", "interest.affinity.factors": "4", "training_dates": "2025-01-01, 2025-02-01"}
     assert params.items() <= run.data.params.items()
     assert run.data.tags["tables"] == "stored"
@@ -353,7 +365,6 @@ def test_a_table_with_people_is_refused(folder: Path, trained: Trained) -> None:
             metrics={},
             tables={"who": pd.DataFrame({"email": ["a"], "ap": [0.1]})},
             figures={},
-            champion=True,
         )
 
 

@@ -8,21 +8,21 @@ from importlib.metadata import version
 from pathlib import Path
 
 from features.config import Config, ModelSection
-from features.errors import DataError
-from features.files import locked, publish, read_current
+from features.errors import DataError, listed
+from features.files import BUNDLES, locked, publish, read_current
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.blend import BlendConfig
 from models.bundle import Bundle
 from models.customers.likelihood import LikelihoodConfig
 from models.customers.outlook import Outlook, OutlookConfig
+from models.kept import remove_older
 from models.pairs.interest import InterestConfig
 from models.pairs.ruled import RuleAlone, Ruled
 from training.backtest import Backtest, backtest, backtest_dates
 from training.contest import USUAL_RULE
 from training.fits import Fits, Recipe, Say
 
-BUNDLES = "bundles"
 LIBRARIES = ("whobuys", "numpy", "scipy", "scikit-learn", "lightgbm", "implicit", "pandas", "duckdb")
 
 
@@ -65,27 +65,29 @@ def train(
 ) -> Bundle:
     """Fit on everything before ``as_of`` (default: the day after the last order), backtest, write ``bundles/<id>/`` and log to MLflow.
 
-    The bundle is published when it is the shop's first or with ``promote``. The id is made of the date, the tables, the recipe and the
-    versions: the same call on the same orders gives the same bundle. Raises DataError for a shop that is too young or without orders,
-    Refused when another run writes to the shop.
+    The bundle is published when it is the shop's first, the published one made anew, or with ``promote``; older ones are removed as ``[train] keep``
+    and ``keep_days`` say. The id is made of the date, the tables, the recipe and the versions: the same call on the same orders gives the same
+    bundle. Raises DataError for a shop that is too young or without orders, Refused when another run writes to the shop.
     """
     shop = Shop.open(folder, memory_limit=memory_limit, threads=threads)
     recipe = recipe_of(config, horizon=horizon, threads=threads)
     as_of = as_of or shop.default_as_of
     shop.check_date(as_of)
     fits = Fits(shop, recipe, say)
-    from training.tracking import Store, log_training  # MLflow takes seconds to import
+    from training.tracking import Store, log_training, mirror_champion  # MLflow takes seconds to import
 
     Store.of(folder).reach()
     with locked(folder):
         bundle, test = fit_and_prove(fits, as_of, origins=config.train.backtest_origins)
         target = folder / BUNDLES / bundle.id
         bundle.save(target, origins=test.origins, tables=test.tables)
-        champion = promote or "bundle" not in read_current(folder)
         say("logging to MLflow")
-        log_training(folder, target, bundle=bundle, tables=test.tables, champion=champion, name=config.shop.name)
-        if champion:
+        log_training(folder, target, bundle=bundle, tables=test.tables, name=config.shop.name)
+        if promote or read_current(folder).get("bundle") in (None, f"{BUNDLES}/{bundle.id}"):
             publish(folder, bundle=f"{BUNDLES}/{bundle.id}")
+            mirror_champion(folder, config.shop.name, bundle_id=bundle.id)
+        if removed := remove_older(folder, keep=config.train.keep, keep_days=config.train.keep_days):
+            say(f"removed what is old: {listed([f'{BUNDLES}/{each}' for each in removed])}")
     return bundle
 
 

@@ -37,8 +37,9 @@ def anew(
     shop: Path, bundle: str | None, *, origins: int, as_of: date | None, sets_file: Path | None, memory_limit: str | None, threads: int
 ) -> "Evaluation":
     """An evaluation of the bundle's recipe, told step by step; begins with the MLflow store, so that one that is down is known at once."""
+    from features.files import BUNDLES
     from features.shop import Shop
-    from serving.published import BUNDLES, check_interest, enough_room, load_bundle
+    from serving.published import check_interest, enough_room, load_bundle
     from training.evaluation.evaluate import evaluate
     from training.tracking import Store
     from whobuys.asking import Asked

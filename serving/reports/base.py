@@ -12,13 +12,13 @@ import pandas as pd
 
 from features.config import Config
 from features.dates import day_number, day_of
-from features.files import read_current
+from features.files import BUNDLES, read_current
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
 from models.customers.importance import Importance, shares, worth
 from serving.customers import YEAR, Customers, horizons_of
-from serving.published import BUNDLES, currency_of, load_bundle, open_as_of, past_fit
+from serving.published import currency_of, load_bundle, open_as_of, past_fit
 from serving.reports.blocks import money
 from serving.scores import Scores
 

@@ -4,9 +4,21 @@ Nothing else in whobuys knows MLflow, and it is loaded only when used.
 """
 
 from training.tracking.evaluations import log_evaluation
-from training.tracking.runs import Run, Version, mirror_champion, tracked
+from training.tracking.registry import Registered, mirror_champion, registered
+from training.tracking.runs import Run, Version, tracked
 from training.tracking.store import Store
 from training.tracking.trainings import log_training
 from training.tracking.tunings import log_tuning
 
-__all__ = ["Run", "Store", "Version", "log_evaluation", "log_training", "log_tuning", "mirror_champion", "tracked"]
+__all__ = [
+    "Registered",
+    "Run",
+    "Store",
+    "Version",
+    "log_evaluation",
+    "log_training",
+    "log_tuning",
+    "mirror_champion",
+    "registered",
+    "tracked",
+]

@@ -23,6 +23,8 @@ from models.bundle import Bundle
 from training.tracking.store import EXPERIMENT, Store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+MAIN = ("ap", "new_ap", "lift_5", "level", "likelihood_auc", "likelihood_level")
+"""The measures that are tags of a version, so that the registry shows versions beside each other."""
 PERSONAL = frozenset(CUSTOMERS.names) - {"customer_id", "country", "language", "gender"}
 SERVED = Path(__file__).with_name("served.py")
 
@@ -56,9 +58,8 @@ class Run:
         metrics: Mapping[str, float],
         tables: Mapping[str, pd.DataFrame],
         figures: Mapping[str, Path],
-        champion: bool,
     ) -> Version:
-        """Log everything of one training and register its model, as champion when its bundle is the published one and as challenger otherwise.
+        """Log everything of one training and register its model as challenger: the champion is who was published (``mirror_champion``).
 
         ``tables`` become evaluation/<name>.json, ``figures`` (files) figures/<name><suffix>, the bundle the artifact bundle/.
         Raises ValueError for a table with a personal column, DataError when the store refuses.
@@ -70,7 +71,7 @@ class Run:
             self._log_measures(metrics)
             self._log_files(tables, figures)
             self.mlflow.log_artifacts(str(bundle_folder), "bundle")
-            return self._register(bundle, shop, facts=facts, alias=CHAMPION if champion else CHALLENGER)
+            return self._register(bundle, shop, facts=facts)
 
     def log_evaluation(
         self,
@@ -124,14 +125,14 @@ class Run:
                 copy.write_bytes(figure.read_bytes())
                 self.mlflow.log_artifact(str(copy), "figures")
 
-    def _register(self, bundle: Bundle, shop: Shop, *, facts: Mapping[str, str], alias: str) -> Version:
+    def _register(self, bundle: Bundle, shop: Shop, *, facts: Mapping[str, str]) -> Version:
         with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):  # MLflow prints there what it is doing
             number = str(self._logged_model(bundle, shop, Path(folder)).registered_model_version)
         client = self.mlflow.MlflowClient()
         for name, value in facts.items():
             client.set_model_version_tag(self.model, number, name, value)
-        client.set_registered_model_alias(self.model, alias, number)
-        return Version(self.model, number, alias, self.run_id)
+        client.set_registered_model_alias(self.model, CHALLENGER, number)
+        return Version(self.model, number, CHALLENGER, self.run_id)
 
     def _logged_model(self, bundle: Bundle, shop: Shop, folder: Path):  # type: ignore[no-untyped-def]  # MLflow ships no types
         """The model from code, with a bundle without its origins, and the snapshot; all that MLflow would infer is given."""
@@ -170,21 +171,6 @@ def tracked(shop_folder: Path, name: str = "") -> Iterator[Run]:
             yield Run(mlflow, store, model, str(run.info.run_id))
 
 
-def mirror_champion(shop_folder: Path, name: str = "", *, bundle_id: str) -> Version | None:
-    """Move the alias champion to the version of a bundle after it was published or rolled back; None when that bundle was never registered here."""
-    store = Store.of(shop_folder)
-    store.reach()
-    model = model_name(shop_folder, name)
-    with store.used() as mlflow, store.asked():
-        client = mlflow.MlflowClient()
-        found = [each for each in client.search_model_versions(f"name = '{model}'") if each.tags.get("bundle") == bundle_id]
-        if not found:
-            return None
-        newest = max(found, key=lambda each: int(each.version))
-        client.set_registered_model_alias(model, CHAMPION, newest.version)
-        return Version(model, str(newest.version), CHAMPION, str(newest.run_id))
-
-
 def model_name(shop_folder: Path, name: str = "") -> str:
     """What the shop's model is called in the registry: letters, digits, dots and hyphens.
 
@@ -196,13 +182,16 @@ def model_name(shop_folder: Path, name: str = "") -> str:
 
 
 def facts_of(bundle: Bundle, shop: Shop) -> dict[str, str]:
-    """The tags of a run and a version: what was trained, on which tables, by which code."""
+    """The tags of a run and a version: what was trained, on which tables, by which code, what answers, and the main measures of its backtest."""
+    measures = bundle.facts.get("measures", {})
     return {
         "bundle": bundle.id,
         "as_of": bundle.as_of.isoformat(),
         "horizon": str(bundle.horizon),
         "tables": shop.tables_id or "frames",
         "whobuys": code_version(),
+        "answers": "a rule" if bundle.rule else "the model",
+        **{name: f"{measures[name]:.4f}" for name in MAIN if math.isfinite(measures.get(name, math.nan))},
     }
 
 

@@ -46,6 +46,12 @@ class Store:
         parts = urlsplit(self.uri)
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.netloc else self.uri
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything can be there already: False for a database file that is still to be made."""
+        parts = urlsplit(self.uri)
+        return parts.scheme != "sqlite" or Path(self.uri.removeprefix("sqlite:///")).is_file()
+
     def reach(self) -> None:
         """Raise DataError when a tracking server does not answer; MLflow itself would try for minutes."""
         parts = urlsplit(self.uri)

@@ -11,10 +11,8 @@ from models.bundle import Bundle
 from training.tracking.runs import Version, tracked
 
 
-def log_training(
-    shop_folder: Path, bundle_folder: Path, *, bundle: Bundle, tables: Mapping[str, pd.DataFrame], champion: bool, name: str = ""
-) -> Version:
-    """Open a run, log the training, and register its model as champion or challenger.
+def log_training(shop_folder: Path, bundle_folder: Path, *, bundle: Bundle, tables: Mapping[str, pd.DataFrame], name: str = "") -> Version:
+    """Open a run, log the training, and register its model as challenger.
 
     Parameters are the bundle's recipe, measures those of its facts; drawings are made from ``tables``. ``name`` is the shop's, empty: its folder's.
     Raises DataError naming the store when it does not answer or refuses.
@@ -31,7 +29,6 @@ def log_training(
             metrics=measures_of(bundle),
             tables=tables,
             figures=figures,
-            champion=champion,
         )
 
 

@@ -1,0 +1,65 @@
+"""What the registry of MLflow knows of a shop's bundles, and its aliases, which mirror what ``current.json`` says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.tracking.runs import CHALLENGER, CHAMPION, Version, model_name
+from training.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What the registry knows of a bundle: the number of its newest version, and the aliases of its versions."""
+
+    number: str
+    aliases: tuple[str, ...]
+
+
+def registered(shop_folder: Path, name: str = "") -> dict[str, Registered]:
+    """The bundles of a shop that the registry knows, by id; empty where nothing was logged yet, which is seen without loading MLflow.
+
+    Raises DataError naming the store when it does not answer or refuses.
+    """
+    store = Store.of(shop_folder)
+    if not store.begun:
+        return {}
+    store.reach()
+    model = model_name(shop_folder, name)
+    with store.used() as mlflow, store.asked():
+        client = mlflow.MlflowClient()
+        versions = sorted(client.search_model_versions(f"name = '{model}'"), key=lambda each: int(each.version))
+        aliases = {alias: str(number) for alias, number in client.get_registered_model(model).aliases.items()} if versions else {}
+    found: dict[str, Registered] = {}
+    for each in versions:
+        bundle, number = each.tags.get("bundle", ""), str(each.version)
+        earlier = found[bundle].aliases if bundle in found else ()
+        found[bundle] = Registered(number, (*earlier, *sorted(alias for alias, given in aliases.items() if given == number)))
+    return found
+
+
+def mirror_champion(shop_folder: Path, name: str = "", *, bundle_id: str) -> Version | None:
+    """Give the alias champion to the newest version of a bundle, after it was published; it is no challenger any longer.
+
+    None when that bundle was never registered here: then no version is the champion. Raises DataError as ``registered`` does.
+    """
+    store = Store.of(shop_folder)
+    if not store.begun:
+        return None
+    store.reach()
+    model = model_name(shop_folder, name)
+    with store.used() as mlflow, store.asked():
+        client = mlflow.MlflowClient()
+        versions = {str(each.version): each for each in client.search_model_versions(f"name = '{model}'")}
+        if not versions:
+            return None
+        aliases = client.get_registered_model(model).aliases
+        own = [number for number, each in versions.items() if each.tags.get("bundle") == bundle_id]
+        if str(aliases.get(CHALLENGER)) in own:
+            client.delete_registered_model_alias(model, CHALLENGER)
+        if not own:
+            if CHAMPION in aliases:
+                client.delete_registered_model_alias(model, CHAMPION)
+            return None
+        newest = max(own, key=int)
+        client.set_registered_model_alias(model, CHAMPION, newest)
+        return Version(model, newest, CHAMPION, str(versions[newest].run_id))

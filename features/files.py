@@ -243,13 +243,15 @@ def refuse_file(shop: Path) -> None:
 
 
 @contextmanager
-def locked(shop: Path, *, wait_seconds: float = 0) -> Iterator[None]:
+def locked(shop: Path, *, wait_seconds: float = 0, name: str = ".lock") -> Iterator[None]:
     """Hold the shop's one lock for writing; when the block fails, folders that were made for the lock and are empty are gone again.
+
+    Another ``name`` is a lock for a whole run, which takes that for writing in each of its steps.
 
     Raises Refused when another run holds it after ``wait_seconds``, and DataError when the shop is a file.
     """
     refuse_file(shop)
-    lock = shop / ".lock"
+    lock = shop / name
     new = [path for path in (lock, shop, *shop.parents) if not path.exists()]
     shop.mkdir(parents=True, exist_ok=True)
     try:

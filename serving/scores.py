@@ -15,6 +15,7 @@ from features.config import Config
 from features.dates import parse_day
 from features.errors import DataError, did_you_mean
 from features.files import (
+    BUNDLES,
     SCORES,
     check_seal,
     locked,
@@ -136,11 +137,13 @@ def score(
     sets_file: Path | None = None,
     memory_limit: str | None = None,
     threads: int | None = None,
+    promote: bool = False,
     say: Say = lambda text: None,
 ) -> Scores:
     """Score every customer as of a date (the day after the last order) with the published bundle or the named one, and publish.
 
-    ``sets_file`` names the product sets to score; by default those of the config, or else the shop's categories and brands.
+    ``sets_file`` names the product sets to score; by default those of the config, or else the shop's categories and brands. With ``promote`` the
+    bundle is published in the same step as its scores, so that nobody ever sees one without the other.
     Until the new scores are whole, the published ones stay; of older ones, as many stay as the config says.
     Raises DataError before anything was trained, Refused when another run writes.
     """
@@ -157,7 +160,7 @@ def score(
             run.write_interests(sets)
             run.write_replenishment()
             seal(temporary, **run.facts(limits))
-        publish(shop, scores=f"{SCORES}/{folder.name}")
+        publish(shop, scores=f"{SCORES}/{folder.name}", **({"bundle": f"{BUNDLES}/{loaded.id}"} if promote else {}))
         _remove_older(shop, keep=config.score.keep)
     say(f"published {SCORES}/{folder.name}")
     return Scores.open(shop, folder.name)

@@ -1,18 +1,17 @@
 """Adding exports to a shop: an order that comes again replaces the one before, and many small imports make the tables of one large one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 import duckdb
-import pandas as pd
 import pytest
 
 from features.config import Config
 from features.errors import DataError, Refused
 from features.files import read_current
 from features.imports import import_files
-from features.made_up import made_up_shop, write_exports
+from features.made_up import made_up_shop, weeks_of, write_exports
 from features.tables import TABLES
 
 TODAY = date(2027, 1, 1)
@@ -143,24 +142,6 @@ def test_what_is_not_approved_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no"):
         added(tmp_path, {"orders.csv": ORDERS + "3,ann,2024-02-01,7.5,completed\n"}, approve=never)
     assert tmp_path / read_current(tmp_path)["tables"] == before
-
-
-def weeks_of(exports: Sequence[Path], folder: Path, cuts: Sequence[str]) -> list[list[Path]]:
-    """The exports as they come in: what is dated from one cut to the next (exclusive), and all customers and products."""
-    frames = {path.stem: pd.read_csv(path, dtype=str, keep_default_na=False) for path in exports}
-    day_of_order = frames["orders"].set_index("order_id")["ordered_at"]
-    days = {"orders": frames["orders"]["ordered_at"], "order_lines": frames["order_lines"]["order_id"].map(day_of_order)}
-    days |= {"events": frames["events"]["occurred_at"]}
-    found, since = [], ""
-    for place, until in enumerate(cuts):
-        here = folder / str(place)
-        here.mkdir(parents=True)
-        for name, frame in frames.items():
-            told = frame[(days[name] >= since) & (days[name] < until)] if name in days else frame
-            told.to_csv(here / f"{name}.csv", index=False)
-        found.append(sorted(here.iterdir()))
-        since = until
-    return found
 
 
 def test_weeks_make_the_same_bytes_as_one_import(tmp_path: Path) -> None:

@@ -60,17 +60,19 @@ def train(
     as_of: date | None = None,
     horizon: int | None = None,
     promote: bool = False,
+    recipe: Recipe | None = None,
     memory_limit: str | None = None,
     threads: int = 2,
 ) -> Bundle:
     """Fit on everything before ``as_of`` (default: the day after the last order), backtest, write ``bundles/<id>/`` and log to MLflow.
 
     The bundle is published when it is the shop's first, the published one made anew, or with ``promote``; older ones are removed as ``[train] keep``
-    and ``keep_days`` say. The id is made of the date, the tables, the recipe and the versions: the same call on the same orders gives the same
-    bundle. Raises DataError for a shop that is too young or without orders, Refused when another run writes to the shop.
+    and ``keep_days`` say. ``recipe`` takes the place of that of the config. The id is made of the date, the tables, the recipe and the versions: the
+    same call on the same orders gives the same bundle. Raises DataError for a shop that is too young or without orders, Refused when another run
+    writes to the shop.
     """
     shop = Shop.open(folder, memory_limit=memory_limit, threads=threads)
-    recipe = recipe_of(config, horizon=horizon, threads=threads)
+    recipe = recipe or recipe_of(config, horizon=horizon, threads=threads)
     as_of = as_of or shop.default_as_of
     shop.check_date(as_of)
     fits = Fits(shop, recipe, say)

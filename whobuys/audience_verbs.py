@@ -94,7 +94,7 @@ def build(
         _check_output(output, audiences)
         rows = []
         for members in build_all(audiences, evidence):
-            rows.append(_write(members, evidence, shop=shop, output=output, gate=gate, bundle=model.id, tell=tell))
+            rows.append(write_members(members, evidence, shop=shop, output=output, gate=gate, bundle=model.id, tell=tell))
     typer.echo(text_of(pd.DataFrame(rows), form), nl=False)
 
 
@@ -267,7 +267,9 @@ def _audiences(name: str, shop: Path, pair: tuple[str | None, str | None], groun
     return [found] if found else suggested_audiences(name, ground)
 
 
-def _write(members: "Members", evidence: "Evidence", *, shop: Path, output: Path | None, gate: "Gate", bundle: str, tell: Say) -> dict[str, object]:
+def write_members(
+    members: "Members", evidence: "Evidence", *, shop: Path, output: Path | None, gate: "Gate", bundle: str, tell: Say
+) -> dict[str, object]:
     """Keep and export the members; returns the row that is printed."""
     from serving.audiences import export, export_path
     from serving.audiences.changes import keep

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from whobuys import __version__, answer_verbs, audience_verbs, demo, export_verbs, folder_verbs, plan_verbs, report_verbs, training_verbs
+from whobuys import (
+    __version__,
+    answer_verbs,
+    audience_verbs,
+    demo,
+    export_verbs,
+    folder_verbs,
+    plan_verbs,
+    report_verbs,
+    training_verbs,
+    weekly_verbs,
+)
 from whobuys.terminal import Verbs
 
 app = typer.Typer(
@@ -41,6 +52,7 @@ for verb in (
     answer_verbs.score,
     answer_verbs.who,
     answer_verbs.replenishment,
+    weekly_verbs.weekly,
     folder_verbs.doctor,
     folder_verbs.schema,
 ):

@@ -1,7 +1,7 @@
 """The one place that reads the clock: to refuse orders from the future and to warn about stale answers, never to compute any."""
 
 import os
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from features.dates import parse_day
 from features.errors import UsageError
@@ -18,6 +18,11 @@ def today() -> date:
         return parse_day(told)
     except ValueError as error:
         raise UsageError(f"WHOBUYS_TODAY: {error}") from None
+
+
+def now() -> datetime:
+    """The time of the clock, in UTC: when a run began and ended."""
+    return datetime.now(UTC)
 
 
 def stale(as_of: date, *, horizon: int, today: date) -> str | None:

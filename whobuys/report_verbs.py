@@ -1,12 +1,13 @@
 """The verbs that write pages for people: report customers, report audiences."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from whobuys.plan_verbs import Names
-from whobuys.terminal import HERE, AsOf, MemoryLimit, ShopFolder, Threads, progress, set_threads, warn_if_stale
+from whobuys.terminal import HERE, AsOf, MemoryLimit, Say, ShopFolder, Threads, progress, set_threads, warn_if_stale
 
 PAGE = ".html"
 FOLDER = "reports"
@@ -29,22 +30,11 @@ def customers(
     It reads the published scores where they are of the date; otherwise every customer is scored for it. Prints the path.
     """
     set_threads(threads)
-    from features.config import load_config
-    from features.errors import UsageError
-    from features.files import write_text
-    from serving.published import enough_room
-    from serving.reports.base import Base
-    from serving.reports.customers import page
-
-    path = output or shop / FOLDER / f"customers{PAGE}"
-    if path.suffix.lower() != PAGE:
-        raise UsageError(f"{path}: the report is one HTML page; name a file that ends with {PAGE}")
-    with enough_room(shop), progress() as tell:
-        base = Base.open(shop, as_of, config=load_config(shop), memory_limit=memory_limit, threads=threads, say=tell)
-        tell(f"writing about {len(base.customers):,} customers as of {base.as_of}")
-        write_text(path, page(base))
+    path = _page(output, shop, "customers")
+    with progress() as tell:
+        as_known, horizon = write_customers(shop, path, as_of, memory_limit=memory_limit, threads=threads, tell=tell)
     if as_of is None:
-        warn_if_stale(base.as_of, horizon=base.bundle.horizon)
+        warn_if_stale(as_known, horizon=horizon)
     typer.echo(str(path))
 
 
@@ -64,8 +54,34 @@ def audiences(
     It names no customer. Prints the path.
     """
     set_threads(threads)
+    path = _page(output, shop, "audiences")
+    with progress() as tell:
+        as_known, horizon = write_audiences(shop, path, names, as_of, memory_limit=memory_limit, threads=threads, tell=tell)
+    if as_of is None:
+        warn_if_stale(as_known, horizon=horizon)
+    typer.echo(str(path))
+
+
+def write_customers(shop: Path, path: Path, as_of: date | None, *, memory_limit: str | None, threads: int | None, tell: Say) -> tuple[date, int]:
+    """Write the page about the customers; the date that it is about comes back, and the horizon."""
     from features.config import load_config
-    from features.errors import UsageError
+    from features.files import write_text
+    from serving.published import enough_room
+    from serving.reports.base import Base
+    from serving.reports.customers import page
+
+    with enough_room(shop):
+        base = Base.open(shop, as_of, config=load_config(shop), memory_limit=memory_limit, threads=threads, say=tell)
+        tell(f"writing about {len(base.customers):,} customers as of {base.as_of}")
+        write_text(path, page(base))
+    return base.as_of, base.bundle.horizon
+
+
+def write_audiences(
+    shop: Path, path: Path, names: list[str] | None, as_of: date | None, *, memory_limit: str | None, threads: int | None, tell: Say
+) -> tuple[date, int]:
+    """Write the page that compares audiences (None: all that are saved); the date that it is about comes back, and the horizon."""
+    from features.config import load_config
     from features.files import write_text
     from serving.audiences import saved_audiences
     from serving.published import bundle_folder, enough_room
@@ -74,15 +90,19 @@ def audiences(
     from serving.reports.comparing import compare
     from whobuys.plan_verbs import several
 
-    path = output or shop / FOLDER / f"audiences{PAGE}"
-    if path.suffix.lower() != PAGE:
-        raise UsageError(f"{path}: the report is one HTML page; name a file that ends with {PAGE}")
-    with enough_room(shop), progress() as tell:
+    with enough_room(shop):
         asked, config = several(shop, names), load_config(shop)
         base = Base.open(shop, as_of, config=config, memory_limit=memory_limit, threads=threads, say=tell)
         about = compare(asked, base, config, shop=shop, bundles=bundle_folder(shop, base.bundle.id), saved=saved_audiences(shop), say=tell)
         tell(f"writing about {len(asked)} audiences as of {base.as_of}")
         write_text(path, page(about))
-    if as_of is None:
-        warn_if_stale(base.as_of, horizon=base.bundle.horizon)
-    typer.echo(str(path))
+    return base.as_of, base.bundle.horizon
+
+
+def _page(output: Path | None, shop: Path, name: str) -> Path:
+    from features.errors import UsageError
+
+    path = output or shop / FOLDER / f"{name}{PAGE}"
+    if path.suffix.lower() != PAGE:
+        raise UsageError(f"{path}: the report is one HTML page; name a file that ends with {PAGE}")
+    return path

@@ -30,7 +30,7 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
 from models.metrics import CAUGHT
-from serving.audiences import build_all, evidence_of
+from serving.audiences import evidence_of, members_of_all
 from serving.audiences.costs import Costs
 from serving.audiences.numbers import numbers
 from training.backtest import backtest, backtest_dates
@@ -59,7 +59,7 @@ def asked(fit: Bundle, shop: Shop, drawn: Sequence[Drawn], purchases: pd.DataFra
     about = [each.audience.about(evidence.catalogue) or ProductSet.of("anything", shop.product_ids) for each in drawn]
     truth = truth_of(purchases, about, fit.as_of)
     rows = []
-    for place, members in enumerate(build_all([each.audience for each in drawn], evidence)):
+    for place, members in enumerate(members_of_all([each.audience for each in drawn], evidence)):
         if not len(members):
             continue
         told = {each.name: each for each in numbers(members, evidence, fit.spread, Costs())}

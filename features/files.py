@@ -227,13 +227,20 @@ def check_seal(folder: Path) -> dict[str, object]:
     files = manifest.get("files")
     if not isinstance(files, dict):
         raise DataError(f"{folder / MANIFEST}: names no files; restore the folder or make it anew")
-    for name, facts in files.items():
-        path = folder / name
-        if not path.is_file():
-            raise DataError(f"{path}: is named in the manifest but missing; restore the folder or make it anew")
-        if sha256(path) != facts["sha256"]:
-            raise DataError(f"{path}: its sha256 does not fit the manifest, so it was changed or damaged; restore it or make the folder anew")
+    for name in files:
+        check_file(folder, name, manifest)
     return manifest
+
+
+def check_file(folder: Path, name: str, manifest: Mapping[str, object]) -> Path:
+    """The path of one file of a sealed folder, after it was compared. Raises DataError when it is missing or changed."""
+    path, files = folder / name, manifest["files"]
+    assert isinstance(files, dict)
+    if not path.is_file():
+        raise DataError(f"{path}: is named in the manifest but missing; restore the folder or make it anew")
+    if sha256(path) != files[name]["sha256"]:
+        raise DataError(f"{path}: its sha256 does not fit the manifest, so it was changed or damaged; restore it or make the folder anew")
+    return path
 
 
 def refuse_file(shop: Path) -> None:

@@ -138,8 +138,6 @@ class Snapshot:
     @cached_property
     def _facts(self) -> pd.DataFrame:
         facts = _frame(customer_facts(self.shop, self.day, horizon=self.horizon))
-        if facts.empty:
-            raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
         if not self.shop.has_events:
             return facts
         return facts.join(_frame(event_facts(self.shop, self.day, known=self.event_days)))
@@ -152,7 +150,10 @@ class Snapshot:
     @cached_property
     def codes(self) -> Codes:
         """The shop's codes of this snapshot's customers, ascending."""
-        return self._facts.index.to_numpy(np.int32)
+        found = before(self.shop.orders, self.day).select("customer").distinct().order_by("customer").to_pyarrow()
+        if not len(found):
+            raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
+        return np.asarray(found["customer"].to_numpy(), np.int32)
 
     @cached_property
     def customer_ids(self) -> NDArray[np.object_]:

@@ -1,5 +1,6 @@
 """A bundle and a snapshot become the table of customers: what is expected of each, how they live, how much they matter, and why."""
 
+from collections.abc import Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -149,8 +150,8 @@ def _lives(bundle: Bundle, predicted: pd.DataFrame, snapshot: Snapshot) -> tuple
         return lived, behaved.result(), reasons, returned
 
 
-def horizons_of(predicted: pd.DataFrame) -> list[int]:
-    """The horizons of a frame's columns ``likelihood_H``, ascending."""
+def horizons_of(predicted: Iterable[Hashable]) -> list[int]:
+    """The horizons of the columns ``likelihood_H`` of a table, ascending."""
     return sorted(int(str(name).removeprefix("likelihood_")) for name in predicted if str(name).startswith("likelihood_"))
 
 

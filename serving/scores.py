@@ -37,6 +37,7 @@ from serving.customers import Customers
 from serving.exports import write_table
 from serving.published import currency_of, enough_room, horizons_lacking, load_bundle, no_interest, open_as_of
 from serving.ranks import BestCustomers, BestSets, no_interests
+from serving.reused import MOST_KEPT, forget_probability, keep_probability, whose
 from serving.scored_sets import CANDIDATE_PRODUCTS, is_narrow, sets_to_score
 from serving.who import known_sets
 
@@ -178,8 +179,7 @@ class _Run:
 
     def facts(self, limits: dict[str, object]) -> dict[str, object]:
         snapshot, settings = self.snapshot, self.config.score.model_dump(exclude={"product_sets", "keep"})
-        whose = {"as_of": str(snapshot.as_of), "horizon": self.bundle.horizon, "bundle": self.bundle.id, "tables": snapshot.shop.tables_id}
-        return {**whose, "customers": len(snapshot.customer_ids), "limits": limits, "settings": settings}
+        return {**whose(self.bundle, snapshot), "customers": len(snapshot.customer_ids), "limits": limits, "settings": settings}
 
     def write_customers(self) -> dict[str, object]:
         """Write customers.parquet; the limits of the RFM scores and of importance come back."""
@@ -231,8 +231,11 @@ class _Run:
             totals[start:stop] = block.sum(axis=0, dtype=np.float64)
             for position in range(start, stop):
                 of_sets.add(sets[position], position, block[:, position - start])
+                keep_probability(self.folder, sets[position], block[:, position - start])
             kept = np.flatnonzero(narrow[start:stop])
             of_customers.add((kept + start).astype(np.int32), block[:, kept])
+        for position in np.argsort(-totals, kind="stable")[MOST_KEPT:]:
+            forget_probability(self.folder, sets[position])
         return of_sets.table(), of_customers.table(ids, sets, ever), totals
 
     def _score_products(self) -> pd.DataFrame:

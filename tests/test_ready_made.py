@@ -112,8 +112,13 @@ def test_every_one_has_members_or_says_why(found: dict[str, Members]) -> None:
     assert {name for name, members in found.items() if len(members)} >= (ASKED_FOR & found.keys()) - seldom
 
 
-def test_they_are_whom_they_say(found: dict[str, Members], evidence: Evidence) -> None:
+def whole(evidence: Evidence) -> pd.DataFrame:
     table = evidence.customers
+    return pd.DataFrame({name: table[name] for name in table}).set_axis(evidence.customer_ids, axis=0)
+
+
+def test_they_are_whom_they_say(found: dict[str, Members], evidence: Evidence) -> None:
+    table = whole(evidence)
     assert ids(found["all-customers"]) == set(evidence.snapshot.customer_ids)
     for name, importance in (("one-time", "one-time"), ("loyal", "loyal"), ("frequent", "frequent"), ("exclusive", "exclusive"), ("vip", "VIP")):
         assert ids(found[name]) == set(table.index[table["importance"] == importance]), name
@@ -136,12 +141,12 @@ def test_those_of_value_come_first_with_their_value(found: dict[str, Members], e
     for name, column in (("look-alike-base", "lifetime_value"), ("likely-high-aov", "expected_order_value")):
         frame = found[name].frame
         assert frame["value"].is_monotonic_decreasing
-        assert np.allclose(frame["value"], evidence.customers.loc[list(frame["customer_id"]), column], rtol=1e-5)
+        assert np.allclose(frame["value"], whole(evidence).loc[list(frame["customer_id"]), column], rtol=1e-5)
     assert "value" not in found["active"].frame and list(found["vip"].frame)[:3] == ["customer_id", "probability", "rank"]
 
 
 def test_what_can_be_recovered_and_what_has_priority(found: dict[str, Members], evidence: Evidence) -> None:
-    table = evidence.customers.loc[list(found["win-back"].frame["customer_id"])]
+    table = whole(evidence).loc[list(found["win-back"].frame["customer_id"])]
     assert table["lifecycle"].isin(["slipping away", "lost"]).all()
     year = max(days for days in horizons_of(table) if days <= 365)
     pace = table["expected_order_value"] * 365 / table["rhythm_days"] * year / 365
@@ -149,7 +154,7 @@ def test_what_can_be_recovered_and_what_has_priority(found: dict[str, Members], 
     assert np.allclose(found["win-back"].frame["value"], missing, rtol=1e-3)
     first = found["priority"].frame
     assert first["value"].between(0, 100).all() and first["value"].is_monotonic_decreasing
-    chance = evidence.customers.loc[list(first["customer_id"]), f"likelihood_{year}"]
+    chance = whole(evidence).loc[list(first["customer_id"]), f"likelihood_{year}"]
     assert chance.between(0.02, 0.98).all() and len(ids(found["priority"]) - ids(found["lost"]))
 
 

@@ -250,7 +250,7 @@ def test_the_plan_has_few_members_in_common_and_serves_the_goal(goal: str | None
             assert len(one & other) <= MOST_OVERLAP * len(one | other) + 1e-9
             assert len(one & other) <= MOST_INSIDE * min(len(one), len(other)) + 1e-9
     if goal != "win-back":
-        value = asked.evidence.customers[f"expected_revenue_{ground.bundle.horizon}"]
+        value = pd.Series(asked.evidence.column(f"expected_revenue_{ground.bundle.horizon}"), index=asked.evidence.customer_ids)
         assert found.table["potential"].iloc[0] == pytest.approx(value.loc[list(members[0])].sum(), rel=1e-4)
 
 

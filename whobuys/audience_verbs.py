@@ -115,8 +115,7 @@ def preview(
     form = form_of(json=json_, csv=csv)
     from features.config import load_config
     from features.products import Catalogue
-    from serving.audiences import build as build_members
-    from serving.audiences import evidence_of, saved_audiences
+    from serving.audiences import evidence_of, members_of, saved_audiences
     from serving.audiences.costs import Costs
     from serving.audiences.numbers import breakdown, numbers, numbers_table
     from serving.audiences.payoff import channel_of, payoff_numbers, unreached
@@ -131,7 +130,7 @@ def preview(
         tell(f"asking {name} as of {snapshot.as_of}")
         basis = config.shop.legal_basis
         evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(shop), consented=basis)
-        members = build_members(audience, evidence)
+        members = members_of(audience, evidence)
         costs = Costs.of(config)
         found = numbers(members, evidence, model.spread, costs)
         found += [*profile_numbers(members, evidence), *payoff_numbers(members, evidence, costs)]

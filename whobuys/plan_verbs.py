@@ -224,7 +224,7 @@ def _asked(audiences: "Sequence[Audience]", where: From, tell: Say) -> "tuple[Ev
     """The answers to audiences as of a date, with the evidence. Raises DataError when nothing was trained yet."""
     from features.config import load_config
     from features.products import Catalogue
-    from serving.audiences import build_all, evidence_of, saved_audiences
+    from serving.audiences import evidence_of, members_of_all, saved_audiences
     from whobuys.asking import opened
 
     products = any(each.needs_interest for each in audiences)
@@ -232,7 +232,7 @@ def _asked(audiences: "Sequence[Audience]", where: From, tell: Say) -> "tuple[Ev
     tell(f"asking {audiences[0].audience if len(audiences) == 1 else f'{len(audiences)} audiences'} as of {snapshot.as_of}")
     basis = load_config(where.shop).shop.legal_basis
     evidence = evidence_of(model, snapshot, Catalogue.of(snapshot.shop), saved=saved_audiences(where.shop), consented=basis)
-    return evidence, list(build_all(audiences, evidence))
+    return evidence, list(members_of_all(audiences, evidence))
 
 
 def _print_plan(found: "Plan", form: str) -> None:

@@ -3,9 +3,9 @@
 ``serving.audiences`` adds the conditions that need predictions.
 """
 
-from features.conditions.evidence import Answer, Evidence, Floats, highest
+from features.conditions.evidence import Answer, Columns, Evidence, Floats, highest
 from features.conditions.measures import AverageOrder, FirstOrder, LastOrder, Measure, Orders, Spent
-from features.conditions.mechanism import CONDITIONS, AllOf, AnyOf, Clause, Clauses, Condition, Not, OneClause, at, condition, hold
+from features.conditions.mechanism import CONDITIONS, AllOf, AnyOf, Clause, Clauses, Condition, Not, OneClause, at, condition, held, hold
 from features.conditions.people import Attribute, Did, ReachableBy, reachable
 from features.conditions.purchases import Bought, OfProducts
 from features.conditions.shares import ShareBought
@@ -20,6 +20,7 @@ __all__ = [
     "Bought",
     "Clause",
     "Clauses",
+    "Columns",
     "Condition",
     "Did",
     "Evidence",
@@ -36,6 +37,7 @@ __all__ = [
     "Spent",
     "at",
     "condition",
+    "held",
     "highest",
     "hold",
     "reachable",

@@ -134,8 +134,13 @@ def hold(clauses: Sequence[Clause], evidence: Evidence, *, place: str) -> list[A
     answers = []
     for number, clause in enumerate(clauses):
         with at(f"{place}{number}.{clause.asks.key}"):
-            answers.append(clause.asks.holds(evidence))
+            answers.append(held(clause, evidence))
     return answers
+
+
+def held(clause: Clause, evidence: Evidence) -> Answer:
+    """The answer of one clause, asked once. Raises DataError as the condition does."""
+    return evidence.answered(clause.model_dump_json(by_alias=True), lambda: clause.asks.holds(evidence))
 
 
 @condition("not")
@@ -149,7 +154,7 @@ class Not(RootModel[Clause], Condition):
     def holds(self, evidence: Evidence) -> Answer:
         """The opposite; what is unknown stays unknown."""
         with at(self.root.asks.key):
-            return ~self.root.asks.holds(evidence)
+            return ~held(self.root, evidence)
 
     def parts(self) -> Sequence[Clause]:
         """The one inside."""

@@ -56,7 +56,7 @@ def attribute_of(evidence: Evidence, name: str) -> pd.Series:
     people = evidence.people
     if name == AGE:
         return _ages(people["birth_date"], pd.Timestamp(evidence.as_of))
-    known = [each for each in people.columns if each not in PERSONAL]
+    known = [each for each in people if each not in PERSONAL]
     if name not in known:
         why = "is personal, nobody is chosen by it" if name in PERSONAL else f"is no column of the customers{did_you_mean(name, [*known, AGE])}"
         raise DataError(f"{name}: {why}")
@@ -75,7 +75,8 @@ def _ages(birth: pd.Series, today: pd.Timestamp) -> pd.Series:
 def _fits(values: pd.Series, asked: ProductAttribute, name: str) -> NDArray[np.bool_]:
     if asked.one_of:
         words = {str(each).casefold() for each in asked.one_of}
-        return values.map(_word, na_action="ignore").isin(words).to_numpy()
+        codes, known = pd.factorize(values)
+        return np.append([_word(each) in words for each in known], False)[codes]
     numbers = pd.to_numeric(values, errors="coerce").astype("float64").to_numpy()
     if len(values) and values.notna().any() and np.isnan(numbers).all():
         raise DataError(f"{name}: holds words, which have no at_least or at_most; name the words themselves")
@@ -168,6 +169,12 @@ class ReachableBy(RootModel[tuple[str, ...]], Condition):
 
 def reachable(evidence: Evidence, channel: str) -> NDArray[np.bool_]:
     """Which customers may be reached by a channel: they consented, and have an address."""
-    people = evidence.people
-    consent = people[f"consent_{channel}"].astype("boolean").fillna(channel in evidence.consented).to_numpy(bool)
-    return np.asarray(consent & people[list(ADDRESSES[channel])].notna().any(axis=1).to_numpy())
+    return evidence.once("reachable", lambda: _reachable(evidence))[channel]
+
+
+def _reachable(evidence: Evidence) -> dict[str, NDArray[np.bool_]]:
+    people = evidence.snapshot.shop.tables["customers"]
+    consent = {channel: people[f"consent_{channel}"].fill_null(channel in evidence.consented) for channel in ADDRESSES}
+    may = {channel: consent[channel] & ibis.or_(*(people[each].notnull() for each in ADDRESSES[channel])) for channel in ADDRESSES}
+    found = people.select("customer_id", **may).order_by("customer_id").to_pyarrow()
+    return {channel: found[channel].to_numpy()[evidence.codes] for channel in ADDRESSES}

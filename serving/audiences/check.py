@@ -20,7 +20,7 @@ from features.snapshot import Codes, Snapshot
 from models.bundle import ORIGINS, Bundle
 from models.pairs.intervals import SHARE, Spread
 from serving.audiences.definitions import Audience
-from serving.audiences.members import Members, among, build_all, evidence_of
+from serving.audiences.members import Members, among, evidence_of, members_of_all
 from serving.who import best_first
 
 EVERYBODY = "customers taken at random"
@@ -97,7 +97,7 @@ def check_all(
     for folder in folders:
         fit = Bundle.load(folder)
         evidence = evidence_of(fit, Snapshot(shop, fit.as_of, fit.horizon), Catalogue.of(shop), saved=saved, consented=consented)
-        for part, found in zip(parts, build_all(audiences, evidence), strict=True):
+        for part, found in zip(parts, members_of_all(audiences, evidence), strict=True):
             part.append(_at_origin(found, evidence, fit, rules=rules))
     return [_together(part) for part in parts]
 

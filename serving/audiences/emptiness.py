@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from features.conditions import Answer, AnyOf, Clause, Evidence
+from features.conditions import Answer, AnyOf, Clause, Evidence, held
 from serving.audiences.definitions import Audience
 
 
@@ -16,7 +16,7 @@ def why_empty(audience: Audience, evidence: Evidence) -> tuple[str, ...]:
 
 def _of_clause(clause: Clause, evidence: Evidence, place: str) -> Iterator[str]:
     """Why one condition is true of nobody; nothing when it is true of somebody."""
-    here, answer = f"{place}.{clause.asks.key}", clause.asks.holds(evidence)
+    here, answer = f"{place}.{clause.asks.key}", held(clause, evidence)
     if answer.yes.any():
         return
     inside = list(_inside(clause.asks.parts(), evidence, here))
@@ -31,14 +31,14 @@ def _inside(parts: Sequence[Clause], evidence: Evidence, place: str) -> Iterator
 def _why(clause: Clause, evidence: Evidence, answer: Answer) -> str:
     """The reason of the first part of which nothing can be said, if there is one, else its own."""
     for part in clause.asks.parts():
-        of_part = part.asks.holds(evidence)
+        of_part = held(part, evidence)
         if of_part.unknown.all():
             return f"{part.asks.key} {part.asks.why_nobody(evidence, of_part)}"
     return clause.asks.why_nobody(evidence, answer)
 
 
 def _together(audience: Audience, evidence: Evidence) -> str:
-    answers = [clause.asks.holds(evidence).yes for clause in audience.who]
+    answers = [held(clause, evidence).yes for clause in audience.who]
     left = np.logical_and.accumulate(answers)
     if not left[-1].any():
         first = int(np.argmin(left.any(axis=1)))
@@ -46,7 +46,7 @@ def _together(audience: Audience, evidence: Evidence) -> str:
             f"who.{first}.{audience.who[first].asks.key} is true of {int(answers[first].sum()):,} customers, but of none whom the others above leave"
         )
     asked = int(left[-1].sum())
-    refused = [clause.asks.holds(evidence) for clause in audience.but_not or ()]
+    refused = [held(clause, evidence) for clause in audience.but_not or ()]
     if refused and not (left[-1] & np.logical_and.reduce([each.no for each in refused])).any():
         return f"except leaves out all {asked:,} customers whom who allows"
     return f"nothing ranks the {asked:,} customers whom the conditions allow: what choose asks for is not known of them, or they are left out by hand"

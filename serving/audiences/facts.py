@@ -10,7 +10,7 @@ from features.conditions import Evidence
 from features.products import ProductSet
 from features.tables import PATH_SEPARATOR
 from models.customers.importance import VIP
-from serving.audiences.members import TARGET, Members, draw
+from serving.audiences.members import TARGET, Members, draw, places
 from serving.audiences.payoff import expected_revenue
 from serving.audiences.showing import LIKED, SHOWN, best_products
 
@@ -26,7 +26,7 @@ def with_facts(members: Members, evidence: Evidence) -> Members:
     shop that fit best what the customer bought; ``reason`` in a sentence; ``is_vip``; ``variant`` of the message (null in the control group, and for
     an audience that names no variants).
     """
-    place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    place = places(members, evidence)
     whole = ProductSet.of("the shop", evidence.catalogue.products.index)
     liked = best_products(evidence, whole, evidence.codes[place], out_of_stock=members.audience.out_of_stock)
     facts = pd.DataFrame({"expected_revenue": expected_revenue(members, evidence)}).join(liked.set_axis(list(LIKED), axis=1))
@@ -62,7 +62,7 @@ def variants(members: Members) -> Words:
 def reasons(members: Members, evidence: Evidence) -> Words:
     """Why each member is here, in a sentence: how much likelier than others, and what she bought of it, or what speaks for an order of hers."""
     ids = members.frame["customer_id"].to_numpy(object)
-    place = np.searchsorted(evidence.customer_ids, ids)
+    place = places(members, evidence)
     probability = members.frame["probability"].to_numpy(np.float64)
     products = members.audience.about(evidence.catalogue)
     why = _of_products(products, evidence)[place] if products is not None else _of_customers(evidence)[place]

@@ -11,7 +11,7 @@ from models.bundle import ORIGINS, Bundle
 from serving.audiences.check import Check, check_all
 from serving.audiences.costs import Costs
 from serving.audiences.definitions import Audience
-from serving.audiences.members import Members, build_all
+from serving.audiences.members import Members, among, members_of_all
 from serving.audiences.numbers import Number, numbers, parts, top_products
 from serving.audiences.payoff import Payoff, payoff
 from serving.audiences.profile import drivers, profile_numbers
@@ -56,7 +56,7 @@ def measured(
 ) -> list[Measured]:
     """All of it, of several audiences in order. ``shop`` is the shop's folder, ``bundles`` the bundle's."""
     say(f"asking {len(audiences)} audiences as of {evidence.as_of}")
-    answers = list(build_all(audiences, evidence))
+    answers = list(members_of_all(audiences, evidence))
     checks: list[Check | None] = [None] * len(audiences)
     if any((bundles / ORIGINS).glob("[0-9]*")):
         say("asking them on past dates")
@@ -85,5 +85,5 @@ def _stages(members: Members, evidence: Evidence) -> pd.DataFrame:
     """Shares of the members by stage of life: stage, share; empty where it is not known."""
     if BY not in evidence.customers:
         return pd.DataFrame(columns=["stage", "share"])
-    stages = evidence.customers[BY].reindex(members.frame["customer_id"]).astype(object).value_counts(normalize=True)
+    stages = evidence.customers[BY][among(members, evidence)].astype(object).value_counts(normalize=True)
     return stages.rename_axis("stage").rename("share").reset_index()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from serving.audiences.showing import LIKED, SHOWN, best_products
 from serving.customers import Customers
 from serving.destinations.gate import Gate
 from serving.exports import write_table
+from serving.reused import Reused
 from serving.who import best_first
 
 MEMBERS = "members"
@@ -42,7 +43,7 @@ class Members:
     of products to show, null when there are fewer), group (target, or control, which is not written to), the best first. ``probability`` is to buy
     from ``ranked_by`` within the horizon, or to order anything when the definition ranks by no probability.
     ``base_rate`` is its mean over all customers with orders, ``unknown`` how many customers were left out because it is not known of them.
-    ``notes`` are sentences for people: why it is empty, that it is small.
+    ``notes`` are sentences for people: why it is empty, that it is small. ``placed``: the evidence that was asked, and ``places`` in it.
     """
 
     audience: Audience
@@ -53,6 +54,7 @@ class Members:
     unknown: int
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
+    placed: tuple[Evidence, NDArray[np.intp]] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -89,28 +91,35 @@ def evidence_of(
 ) -> Evidence:
     """What audiences are asked of: the snapshot, the bundle's predictions about it, and the ``saved`` audiences that others may name.
 
-    ``consented`` are the channels for which unknown consent means yes (whobuys.toml states why).
+    Predictions are read from the published scores where they hold them, else made when they are asked for. ``consented`` are the channels for which
+    unknown consent means yes (whobuys.toml states why).
     """
 
     def members(name: str) -> Answer:
         if name not in (saved or {}):
             raise DataError(f"there is no audience {name!r}{did_you_mean(name, saved or {})}")
-        found = build((saved or {})[name], evidence).frame["customer_id"].to_numpy()
-        return evidence.among(np.searchsorted(snapshot.shop.customer_ids, found))
+        return Answer.known(among(members_of((saved or {})[name], evidence), evidence))
 
-    evidence = Evidence(
-        snapshot,
-        catalogue,
-        lambda sets: bundle.interest(snapshot, sets),
-        cache(lambda: Customers.of(bundle, snapshot).table),
-        frozenset(consented),
-        members,
-    )
+    reused = Reused.of(bundle, snapshot)
+    interest = reused.interest if reused else lambda sets: bundle.interest(snapshot, sets)
+    scored = reused.customers if reused else cache(lambda: Customers.of(bundle, snapshot).table)
+    evidence = Evidence(snapshot, catalogue, interest, scored, frozenset(consented), members)
     return evidence
 
 
 def build(audience: Audience, evidence: Evidence) -> Members:
-    """Ask an audience. Raises DataError with the place of a name that the shop does not know, also of an id to include or exclude.
+    """Ask an audience, and choose three products to show to each member. Raises DataError as ``members_of`` does."""
+    found = members_of(audience, evidence)
+    shown = best_products(
+        evidence, _to_show(audience, evidence.catalogue), evidence.codes[places(found, evidence)], out_of_stock=audience.out_of_stock
+    )
+    return replace(found, frame=pd.concat([found.frame.drop(columns="group"), shown, found.frame[["group"]]], axis=1))
+
+
+def members_of(audience: Audience, evidence: Evidence) -> Members:
+    """Ask an audience, but choose no products to show, which takes the longest.
+
+    Raises DataError with the place of a name that the shop does not know, also of an id to include or exclude.
 
     A member meets all of ``who`` and is known to meet none of ``except``; whoever it cannot be said of is no member, but counted in ``unknown``.
     Those included by hand are members, too, and those excluded by hand are none.
@@ -125,17 +134,15 @@ def build(audience: Audience, evidence: Evidence) -> Members:
         chosen = chosen[~np.isnan(scores[chosen])]
         count = audience.choose.top.of(len(chosen)) if audience.choose.top else None
         chosen = chosen[best_first(scores[chosen], count)]
-    included, excluded = (_by_hand(audience, evidence, place) for place in ("include", "exclude"))
-    chosen = np.setdiff1d(np.union1d(chosen, included), excluded)
+    chosen = _by_hand(audience, evidence, chosen)
     chosen = chosen[best_first(np.nan_to_num(scores[chosen], nan=-np.inf))]
     ids = evidence.customer_ids[chosen]
     frame = pd.DataFrame({"customer_id": ids, "probability": probability[chosen], "rank": np.arange(1, len(chosen) + 1)})
     if audience.choose and not audience.choose.by.asks.is_probability:
         frame["value"] = scores[chosen]
-    shown = best_products(evidence, _to_show(audience, evidence.catalogue), evidence.codes[chosen], out_of_stock=audience.out_of_stock)
-    frame = pd.concat([frame, shown], axis=1).assign(group=control_group(audience, ids))
+    frame["group"] = control_group(audience, ids)
     rate = base_rate(probability)
-    found = Members(audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, rate, unknown, frame)
+    found = Members(audience, evidence.as_of, evidence.snapshot.horizon, ranked_by, rate, unknown, frame, placed=(evidence, chosen))
     told = len(found) or any(not len(products) for _, products in named)
     return replace(found, notes=(*_notes(found, named), *(() if told else why_empty(audience, evidence))))
 
@@ -145,8 +152,9 @@ def control_group(audience: Audience, customer_ids: NDArray[np.object_]) -> NDAr
 
     Which it is depends on the audience's id and the customer's alone: it stays when the audience is built again, and is another draw in another one.
     """
-    place = draw(audience.audience, customer_ids)
-    return np.where(place < (audience.control_group or 0.0), CONTROL, TARGET).astype(object)
+    if not audience.control_group:
+        return np.full(len(customer_ids), TARGET, dtype=object)
+    return np.where(draw(audience.audience, customer_ids) < audience.control_group, CONTROL, TARGET).astype(object)
 
 
 def draw(name: str, customer_ids: NDArray[np.object_]) -> NDArray[np.float64]:
@@ -155,21 +163,39 @@ def draw(name: str, customer_ids: NDArray[np.object_]) -> NDArray[np.float64]:
     return np.asarray(hash_array(customer_ids, hash_key=key, categorize=False) / 2.0**64) if len(customer_ids) else np.zeros(0)
 
 
-def _by_hand(audience: Audience, evidence: Evidence, place: str) -> NDArray[np.intp]:
-    """The positions of the customers whose ids stand there."""
-    ids = pd.Index(getattr(audience, place) or (), dtype=object)
-    found = pd.Index(evidence.customer_ids).get_indexer(ids)
+def _by_hand(audience: Audience, evidence: Evidence, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The positions chosen, with those whom ``include`` names and without those whom ``exclude`` names, ascending."""
+    found = np.zeros(len(evidence.codes), dtype=bool)
+    found[chosen] = True
+    for place, named in (("include", True), ("exclude", False)):
+        if ids := getattr(audience, place):
+            found[_positions(ids, evidence, f"{audience.audience}: {place}")] = named
+    return np.flatnonzero(found)
+
+
+def _positions(ids: Sequence[str], evidence: Evidence, place: str) -> NDArray[np.intp]:
+    asked: pd.Index = pd.Index(np.asarray(ids, dtype=object))
+    found = pd.Index(evidence.customer_ids).get_indexer(asked)
     if (found < 0).any():
-        wrong = [str(each) for each in ids[found < 0]]
-        raise DataError(f"{audience.audience}: {place}: no such customer as of {evidence.as_of}: {listed(wrong)}")
+        wrong = [str(each) for each in asked[found < 0]]
+        raise DataError(f"{place}: no such customer as of {evidence.as_of}: {listed(wrong)}")
     return found.astype(np.intp)
 
 
 def build_all(audiences: Sequence[Audience], evidence: Evidence) -> Iterator[Members]:
-    """Ask several audiences, in order; predictions that they need are made together."""
+    """``build`` several audiences, in order; predictions that they need are made together."""
+    _prepare(audiences, evidence)
+    return (build(audience, evidence) for audience in audiences)
+
+
+def members_of_all(audiences: Sequence[Audience], evidence: Evidence) -> Iterator[Members]:
+    """``members_of`` several audiences, as ``build_all``."""
+    _prepare(audiences, evidence)
+    return (members_of(audience, evidence) for audience in audiences)
+
+
+def _prepare(audiences: Sequence[Audience], evidence: Evidence) -> None:
     evidence.prepare([products for audience in audiences for products in predicted_sets(audience, evidence.catalogue)])
-    for audience in audiences:
-        yield build(audience, evidence)
 
 
 def _answer(audience: Audience, evidence: Evidence) -> Answer:
@@ -213,10 +239,17 @@ def _notes(found: Members, named: Sequence[tuple[str, ProductSet]]) -> tuple[str
     return tuple(notes)
 
 
+def places(members: Members, evidence: Evidence) -> NDArray[np.intp]:
+    """The positions of the members among the customers of the evidence, in the order of the frame."""
+    if members.placed is not None and members.placed[0] is evidence:
+        return members.placed[1]
+    return np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+
+
 def among(members: Members, evidence: Evidence) -> NDArray[np.bool_]:
     """Which customers of the evidence are members. By position: comparing all ids with all is many times slower."""
     chosen = np.zeros(len(evidence.codes), dtype=bool)
-    chosen[np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())] = True
+    chosen[places(members, evidence)] = True
     return chosen
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from ibis.expr.types import Table
 from numpy.typing import NDArray
 
-from features.conditions import Evidence, at, reachable
+from features.conditions import Evidence, at, held, reachable
 from features.conditions.people import ADDRESSES, attribute_of
 from features.conditions.purchases import chosen_products
 from features.products import ProductSet
@@ -17,7 +18,7 @@ from models.pairs.intervals import Spread
 from serving.audiences.asked import clause_words
 from serving.audiences.costs import Costs
 from serving.audiences.definitions import Audience
-from serving.audiences.members import Members, among
+from serving.audiences.members import Members, among, places
 from serving.audiences.predicted import base_rate
 
 YEAR = 365
@@ -37,7 +38,7 @@ class Number:
 
 def numbers(members: Members, evidence: Evidence, spread: Spread, costs: Costs) -> list[Number]:
     """The numbers of an audience as of its date. What is unknown is left out."""
-    place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    place = places(members, evidence)
     found = [*_sizes(members, evidence, place), *_buyers(members, spread), *_worth(members, evidence, place, costs)]
     return [each for each in found if not np.isnan(each.value)]
 
@@ -58,7 +59,7 @@ def _sizes(members: Members, evidence: Evidence, place: Positions) -> Iterator[N
         yield Number("control group", control, "members who are never written to")
     products = members.audience.about(evidence.catalogue)
     if products is not None and len(members):
-        had = _bought(evidence, products)[place]
+        had = bought_from(evidence, products)[place]
         yield Number("share new", 1 - float(had.mean()), f"members who never bought from {products.label}")
 
 
@@ -114,6 +115,10 @@ def _how_revenue(audience: Audience, evidence: Evidence) -> str:
 
 def per_buyer(evidence: Evidence, products: ProductSet) -> float:
     """What a buyer of the set spent on it within a horizon, the mean over the last year; NaN when nobody bought, or nothing has a price."""
+    return evidence.once(("per buyer", products), lambda: _per_buyer(evidence, products))
+
+
+def _per_buyer(evidence: Evidence, products: ProductSet) -> float:
     snapshot = evidence.snapshot
     lines = chosen_products(snapshot.shop.lines, products, snapshot.shop)
     past = lines.filter(lines.customer.notnull(), lines.day < snapshot.day, lines.day >= snapshot.day - YEAR)
@@ -124,6 +129,10 @@ def per_buyer(evidence: Evidence, products: ProductSet) -> float:
 
 def revenue_so_far(evidence: Evidence) -> pd.DataFrame:
     """What each customer brought before the date, in the shop's currency: ``ever``, and in the last 365 days (``year``); 0 without an order."""
+    return evidence.once("revenue so far", lambda: _revenue_so_far(evidence))
+
+
+def _revenue_so_far(evidence: Evidence) -> pd.DataFrame:
     snapshot = evidence.snapshot
     orders = snapshot.shop.orders
     past = orders.filter(orders.day < snapshot.day)
@@ -138,11 +147,16 @@ def _known_sum(evidence: Evidence, column: str, place: Positions) -> float:
     return float(np.nansum(values[place], dtype=np.float64)) if not np.isnan(values).all() else float("nan")
 
 
+def bought_from(evidence: Evidence, products: ProductSet) -> NDArray[np.bool_]:
+    """Which customers bought from the set before the date."""
+    return evidence.once(("bought", products), lambda: _bought(evidence, products))
+
+
 def _bought(evidence: Evidence, products: ProductSet) -> NDArray[np.bool_]:
     shop = evidence.snapshot.shop
     lines = chosen_products(shop.lines, products, shop)
     past = lines.filter(lines.customer.notnull(), lines.day < evidence.snapshot.day)
-    return np.isin(evidence.codes, past.select("customer").distinct().to_pyarrow()["customer"].to_numpy())
+    return evidence.among(past.select("customer").distinct().to_pyarrow()["customer"].to_numpy()).yes
 
 
 def parts(members: Members, evidence: Evidence) -> pd.DataFrame:
@@ -153,7 +167,7 @@ def parts(members: Members, evidence: Evidence) -> pd.DataFrame:
     rows = []
     for number, clause in enumerate(members.audience.who):
         with at(f"who.{number}.{clause.asks.key}"):
-            yes = clause.asks.holds(evidence).yes
+            yes = held(clause, evidence).yes
         rows.append((clause_words(clause), yes))
     chosen = among(members, evidence)
     found = [
@@ -177,7 +191,7 @@ def _probability(audience: Audience, evidence: Evidence) -> NDArray[np.float32]:
 def breakdown(members: Members, evidence: Evidence, column: str) -> pd.DataFrame:
     """Members by an attribute of theirs, most first: value, size, share, expected_buyers. Raises DataError for an unknown column."""
     known = attribute_of(evidence, column)
-    place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    place = places(members, evidence)
     values = known.astype("str").where(known.notna(), "unknown").to_numpy()[place]
     table = pd.DataFrame({column: values, "expected_buyers": members.frame["probability"].to_numpy(np.float64)})
     found = table.groupby(column).agg(size=("expected_buyers", "size"), expected_buyers=("expected_buyers", "sum")).reset_index()
@@ -187,14 +201,45 @@ def breakdown(members: Members, evidence: Evidence, column: str) -> pd.DataFrame
 
 def top_products(members: Members, evidence: Evidence, *, by: str = "title", count: int = 10) -> pd.DataFrame:
     """What members bought in the last 365 days, most members first: ``by`` (title or brand), members, lift over all customers with orders."""
-    snapshot, shop = evidence.snapshot, evidence.snapshot.shop
-    lines = shop.lines
-    past = lines.filter(lines.customer.notnull(), lines.day < snapshot.day, lines.day >= snapshot.day - YEAR).select("customer", "product").distinct()
-    frame = past.to_pandas()
-    names = shop.products[by].to_numpy(object)[frame["product"].to_numpy()]
-    pairs = frame.assign(name=names).dropna(subset="name").drop_duplicates(["customer", "name"])
-    codes = np.searchsorted(shop.customer_ids, members.frame["customer_id"].to_numpy())
-    of_all, of_members = pairs["name"].value_counts(), pairs.loc[pairs["customer"].isin(codes), "name"].value_counts()
-    usual = of_all.reindex(of_members.index) / max(len(snapshot.codes), 1)
-    found = pd.DataFrame({by: of_members.index, "members": of_members.to_numpy(), "lift": (of_members / max(len(members), 1) / usual).to_numpy()})
-    return found.sort_values(["members", by], ascending=[False, True], ignore_index=True).head(count)
+    bought = evidence.once(("bought in a year", by), lambda: _bought_in_a_year(evidence, by))
+    of_members = np.bincount(bought.name[members_by_code(members, evidence)[bought.customer]], minlength=len(bought.names))
+    found = np.flatnonzero(of_members)
+    usual = bought.customers[found] / max(len(evidence.snapshot.codes), 1)
+    lift = of_members[found] / max(len(members), 1) / usual
+    table = pd.DataFrame({by: pd.array(bought.names[found], dtype="str"), "members": of_members[found], "lift": lift})
+    return table.sort_values(["members", by], ascending=[False, True], ignore_index=True).head(count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bought:
+    """Who bought what in the last 365 days, each pair once: ``customer`` (the shop's code) and ``name`` (position in ``names``, sorted); and how many
+    ``customers`` bought each."""
+
+    customer: NDArray[np.int32]
+    name: NDArray[np.int32]
+    names: NDArray[np.object_]
+    customers: NDArray[np.intp]
+
+
+def _bought_in_a_year(evidence: Evidence, by: str) -> _Bought:
+    shop = evidence.snapshot.shop
+    found = lines_of_a_year(evidence).select("customer", "product").to_pyarrow()
+    named, names = pd.factorize(shop.products[by].to_numpy(object), sort=True)
+    name = named[found["product"].to_numpy()]
+    pairs = found["customer"].to_numpy()[name >= 0].astype(np.int64) * max(len(names), 1) + name[name >= 0]
+    pairs.sort()  # np.unique of so many numbers takes seventy times as long
+    customer, name = np.divmod(pairs[np.diff(pairs, prepend=-1) > 0], max(len(names), 1))
+    return _Bought(customer.astype(np.int32), name.astype(np.int32), np.asarray(names), np.bincount(name, minlength=len(names)))
+
+
+def lines_of_a_year(evidence: Evidence) -> Table:
+    """The purchase lines of known customers in the 365 days before the date."""
+    lines, day = evidence.snapshot.shop.lines, evidence.snapshot.day
+    return lines.filter(lines.customer.notnull(), lines.day < day, lines.day >= day - YEAR)
+
+
+def members_by_code(members: Members, evidence: Evidence) -> NDArray[np.bool_]:
+    """Of all customers of the shop, by their codes, who is a member."""
+    found = np.zeros(len(evidence.snapshot.shop.customer_ids), dtype=bool)
+    found[evidence.codes[among(members, evidence)]] = True
+    return found

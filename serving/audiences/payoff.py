@@ -12,7 +12,7 @@ from features.conditions import Evidence, reachable
 from features.conditions.people import ADDRESSES
 from serving.audiences.costs import Costs
 from serving.audiences.definitions import Offer
-from serving.audiences.members import TARGET, Members
+from serving.audiences.members import TARGET, Members, places
 from serving.audiences.numbers import Number, per_buyer
 
 USUAL_CHANNEL = "email"
@@ -62,14 +62,14 @@ def expected_revenue(members: Members, evidence: Evidence) -> Values:
     products = members.audience.about(evidence.catalogue)
     if products is not None:
         return members.frame["probability"].to_numpy(np.float64) * per_buyer(evidence, products)
-    place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    place = places(members, evidence)
     return evidence.column(f"expected_revenue_{members.horizon}")[place].astype(np.float64)
 
 
 def contacted(members: Members, evidence: Evidence, channel: str) -> NDArray[np.bool_]:
     """Which members are written to: reachable by the channel, and not of the control group. Where nobody of the shop is reachable, as no addresses or
     consent were imported, all members outside the control group count (``unreached`` says so)."""
-    place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    place = places(members, evidence)
     known, target = reachable(evidence, channel), (members.frame["group"] == TARGET).to_numpy(bool)
     found: NDArray[np.bool_] = known[place] & target if known.any() else target
     return found

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from features.conditions import Evidence
 from features.shop import MONEY, PIECES
-from serving.audiences.members import Members, among
-from serving.audiences.numbers import YEAR, Number
+from serving.audiences.members import Members, among, places
+from serving.audiences.numbers import Number, bought_from, lines_of_a_year, members_by_code
 
 FACTS = {
     "recency": "days since the last order",
@@ -33,11 +33,10 @@ LEAST_APART = 0.1
 
 def profile_numbers(members: Members, evidence: Evidence) -> Iterator[Number]:
     """Share repeat, price level and price of an item, where they are known."""
-    place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    place = places(members, evidence)
     products = members.audience.about(evidence.catalogue)
     if products is not None and len(members) and len(products):
-        history = evidence.snapshot.pairs([products]).frame()
-        repeat = float(members.frame["customer_id"].isin(history["customer_id"]).mean())
+        repeat = float(bought_from(evidence, products)[place].mean())
         yield Number("share repeat", repeat, f"members who bought from {products.label} before")
     level = evidence.column("price_level")[place]
     if not np.isnan(level).all():
@@ -48,12 +47,17 @@ def profile_numbers(members: Members, evidence: Evidence) -> Iterator[Number]:
 
 
 def _item_price(members: Members, evidence: Evidence) -> float:
-    snapshot = evidence.snapshot
-    lines = snapshot.shop.lines
-    past = lines.filter(lines.customer.notnull(), lines.day < snapshot.day, lines.day >= snapshot.day - YEAR)
-    each = past.select("customer", price=past.amount / past.pieces.nullif(0) * PIECES / MONEY).to_pandas()
-    codes = np.searchsorted(snapshot.shop.customer_ids, members.frame["customer_id"].to_numpy())
-    return float(each.loc[each["customer"].isin(codes), "price"].median())
+    customer, price = evidence.once("prices of a year", lambda: _prices(evidence))
+    paid = price[members_by_code(members, evidence)[customer]]
+    return float(np.median(paid)) if len(paid) else float("nan")
+
+
+def _prices(evidence: Evidence) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Customer (the shop's code) and price of an item, of every line of the last 365 days with a price."""
+    past = lines_of_a_year(evidence)
+    each = past.select("customer", price=past.amount / past.pieces.nullif(0) * PIECES / MONEY)
+    found = each.filter(each.price.notnull()).to_pyarrow()
+    return found["customer"].to_numpy(), found["price"].to_numpy()
 
 
 def drivers(members: Members, evidence: Evidence) -> pd.DataFrame:
@@ -62,21 +66,37 @@ def drivers(members: Members, evidence: Evidence) -> pd.DataFrame:
     if evidence.scored is None or not len(members):
         return _table([])
     known = np.isin(evidence.codes, evidence.snapshot.codes)
-    chosen = among(members, evidence)
-    rows = [(told, *_apart(evidence.column(name), chosen & known, known)) for name, told in FACTS.items()]
+    chosen = among(members, evidence) & known
+    rows = [(told, *_apart(evidence.column(name)[chosen], _usual(evidence, name, known))) for name, told in FACTS.items()]
     for name in WORDS:
         if name in evidence.customers:
-            codes, words = pd.factorize(evidence.customers[name].astype(object))
-            found = [_apart((codes == at).astype(np.float32), chosen & known, known) for at in range(len(words))]
-            rows += [(f"{name.replace('_', ' ')}: {word}", *each) for word, each in zip(words, found, strict=True)]
+            rows += _words_apart(name, chosen, known, evidence)
     return _table([row for row in rows if abs(row[3]) >= LEAST_APART])
 
 
-def _apart(values: NDArray[np.float32], chosen: NDArray[np.bool_], known: NDArray[np.bool_]) -> tuple[float, float, float]:
-    mine, all_of_them = values[chosen & ~np.isnan(values)].astype(np.float64), values[known & ~np.isnan(values)].astype(np.float64)
-    if not len(mine) or not all_of_them.std() > 0:
-        return float("nan"), float("nan"), 0.0
-    return float(mine.mean()), float(all_of_them.mean()), float((mine.mean() - all_of_them.mean()) / all_of_them.std())
+def _usual(evidence: Evidence, name: str, known: NDArray[np.bool_]) -> tuple[float, float]:
+    """Mean and standard deviation of a column over all customers with orders of whom it is known."""
+    return evidence.once(("usual", name), lambda: _mean_and_spread(evidence.column(name)[known]))
+
+
+def _mean_and_spread(values: NDArray[np.float32]) -> tuple[float, float]:
+    known = values[~np.isnan(values)].astype(np.float64)
+    return (float(known.mean()), float(known.std())) if len(known) else (float("nan"), 0.0)
+
+
+def _apart(values: NDArray[np.float32], usual: tuple[float, float]) -> tuple[float, float, float]:
+    mean, spread = usual
+    mine = float(np.nanmean(values, dtype=np.float64)) if not np.isnan(values).all() else float("nan")
+    return (mine, mean, (mine - mean) / spread) if spread > 0 and mine == mine else (float("nan"), float("nan"), 0.0)
+
+
+def _words_apart(name: str, chosen: NDArray[np.bool_], known: NDArray[np.bool_], evidence: Evidence) -> Iterator[tuple[str, float, float, float]]:
+    """The share of each word of a column among members and among everybody."""
+    codes, words = evidence.once(("words", name), lambda: pd.factorize(evidence.customers[name].astype(object)))
+    mine, all_of_them = (np.bincount(codes[of] + 1, minlength=len(words) + 1)[1:] / max(int(of.sum()), 1) for of in (chosen, known))
+    for word, share, usual in zip(words, mine, all_of_them, strict=True):
+        if 0 < usual < 1 and chosen.any():
+            yield f"{name.replace('_', ' ')}: {word}", float(share), float(usual), float((share - usual) / np.sqrt(usual * (1 - usual)))
 
 
 def _table(rows: list[tuple[str, float, float, float]]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.conditions import Evidence
 from serving.audiences.costs import Costs
-from serving.audiences.members import Members
+from serving.audiences.members import Members, places
 from serving.audiences.payoff import channel_of, contacted, expected_revenue
 
 Worth = NDArray[np.float32]
@@ -34,7 +34,7 @@ def candidates(answers: Sequence[Members], evidence: Evidence, costs: Costs) -> 
     channels = tuple(channel_of(each) for each in answers)
     for number, (members, revenue, channel) in enumerate(zip(answers, revenues, channels, strict=True)):
         values = _worth(members, revenue, costs, channel) if in_money else members.frame["probability"].to_numpy(np.float64)
-        place = np.searchsorted(evidence.customer_ids, members.frame["customer_id"].to_numpy())
+        place = places(members, evidence)
         written = contacted(members, evidence, channel) & (np.nan_to_num(values) > 0)
         worth[place[written], number] = values[written]
     return Candidates(worth, channels, in_money)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from features.conditions import Evidence
-from serving.audiences.members import Members
+from serving.audiences.members import Members, places
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +59,9 @@ class Overlap:
 
 def membership(answers: Sequence[Members], evidence: Evidence) -> csr_matrix:
     """Who is in what: audiences x customers of the evidence, 1 for members."""
-    places = [np.searchsorted(evidence.customer_ids, each.frame["customer_id"].to_numpy()) for each in answers]
-    rows = np.repeat(np.arange(len(places)), [len(each) for each in places])
-    columns = np.concatenate([*places, np.zeros(0, np.intp)])
+    placed = [places(each, evidence) for each in answers]
+    rows = np.repeat(np.arange(len(placed)), [len(each) for each in placed])
+    columns = np.concatenate([*placed, np.zeros(0, np.intp)])
     return csr_matrix((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(answers), len(evidence.codes)))
 
 

@@ -57,8 +57,8 @@ class Traits:
 def traits(evidence: Evidence, behaviour: Sequence[str], *, skewed: Sequence[str]) -> Traits:
     """Tastes, and the columns of ``behaviour`` that are known of half the customers and say something new; logarithms of those ``skewed``."""
     tastes, shares, counts = _tastes(evidence)
-    known = evidence.customers.reindex(evidence.snapshot.customer_ids)
-    habits = pd.DataFrame({name: known[name].to_numpy(np.float64, na_value=np.nan) for name in behaviour if name in known})
+    known, ordered = evidence.customers, np.isin(evidence.codes, evidence.snapshot.codes)
+    habits = pd.DataFrame({name: known[name].to_numpy(np.float64, na_value=np.nan)[ordered] for name in behaviour if name in known})
     habits = habits[_worth_knowing(habits)]
     blocks = [_weighted(np.sqrt(shares_toward(shares, counts))), _weighted(_logged(habits, skewed))]
     values = pd.concat([pd.DataFrame(shares, columns=list(tastes)), habits], axis=1).set_index(pd.Index(evidence.snapshot.customer_ids))

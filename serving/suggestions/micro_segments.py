@@ -171,16 +171,15 @@ def _find(ground: Ground) -> Suggested:
 
 
 def _row(segment: Segment, name: str, audience: str, evidence: Evidence) -> dict[str, object]:
-    table = evidence.customers.reindex(evidence.snapshot.customer_ids)
-    revenue = table.get(f"expected_revenue_{evidence.snapshot.horizon}")
-    inside = segment.customers
+    inside = np.flatnonzero(np.isin(evidence.codes, evidence.snapshot.codes))[segment.customers]
+    potential = evidence.column(f"expected_revenue_{evidence.snapshot.horizon}")[inside].astype(np.float64)
     return {
         "segment": name,
-        "size": int(inside.sum()),
-        "share": float(inside.mean()),
-        "orders_per_year": float(table["orders_per_year"].to_numpy(np.float64)[inside].mean()),
-        "mean_order": float(table["monetary"].to_numpy(np.float64)[inside].mean()),
-        "potential": float(np.nansum(revenue.to_numpy(np.float64)[inside])) if revenue is not None else float("nan"),
+        "size": len(inside),
+        "share": float(segment.customers.mean()),
+        "orders_per_year": float(evidence.column("orders_per_year")[inside].mean(dtype=np.float64)),
+        "mean_order": float(evidence.column("monetary")[inside].mean(dtype=np.float64)),
+        "potential": float(np.nansum(potential)) if not np.isnan(potential).all() else float("nan"),
         "audience": audience,
         "meet_the_facts": int(segment.met.sum()),
         "right": segment.right,

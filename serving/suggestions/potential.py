@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from features.conditions import Evidence
 from serving.audiences.behaved import RecoverableValue
 from serving.audiences.definitions import Audience
-from serving.audiences.members import Members, build_all
+from serving.audiences.members import Members, members_of_all, places
 from serving.audiences.numbers import revenue_so_far
 from serving.ready_made import as_they_stand
 from serving.suggestions.kinds import Ground, Kind, Suggested, nothing
@@ -61,7 +61,7 @@ def measured(audiences: Sequence[Audience], ground: Ground) -> list[Candidate]:
     value = RecoverableValue().scores(evidence) if ground.goal == "win-back" else _expected(evidence)
     worth = {"score": value, "expected": _expected(evidence), "lifetime": evidence.column("lifetime_value")}
     history = revenue_so_far(evidence)["ever"].to_numpy(np.float64)
-    made = [_candidate(members, ground, worth, history) for members in build_all(audiences, evidence)]
+    made = [_candidate(members, ground, worth, history) for members in members_of_all(audiences, evidence)]
     most = MOST_SHARE * len(ground.snapshot.codes)
     kept = [each for each in made if LEAST_MEMBERS <= len(each.members) <= most and each.score > 0]
     return sorted(kept, key=lambda each: (-each.score, each.audience.audience))
@@ -75,7 +75,7 @@ def _expected(evidence: Evidence) -> NDArray[np.float32]:
 
 
 def _candidate(members: Members, ground: Ground, worth: dict[str, NDArray[np.float32]], history: NDArray[np.float64]) -> Candidate:
-    place = np.searchsorted(ground.evidence.customer_ids, members.frame["customer_id"].to_numpy())
+    place = places(members, ground.evidence)
     sums = {name: float(np.nansum(values[place], dtype=np.float64)) for name, values in worth.items()}
     probability = np.nan_to_num(members.frame["probability"].to_numpy(np.float64))
     low, high = ground.bundle.spread.of_sets(float(probability.sum()), float((probability * (1 - probability)).sum()))

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ def test_they_say_what_the_bundle_says(scored: Path) -> None:
     assert list(columns) == ["customer_id", *table]
     ordered = columns.of_customers(table.index[::-1].to_numpy(object))
     for name in map(str, table):
-        kind = DAY if table[name].dtype.kind == "M" else table[name].dtype
+        kind: Any = DAY if table[name].dtype.kind == "M" else table[name].dtype
         pd.testing.assert_series_equal(ordered[name].astype(kind), table[name].iloc[::-1].reset_index(drop=True).astype(kind))
     assert columns.of_customers(np.array(["nobody"], object))["likelihood_30"].isna().all()
     with pytest.raises(KeyError):

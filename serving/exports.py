@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from functools import partial
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.errors import UsageError
-from features.files import whole_file
+from features.files import sha256, whole_file, write_json
 
 Form = Literal["table", "csv", "json"]
 Write = Callable[[pd.DataFrame], None]
@@ -79,6 +79,16 @@ def write_blocks(path: Path, blocks: Iterable[pd.DataFrame], *, private: bool = 
                 write(with_days(block))
                 rows += len(block)
     return rows
+
+
+MANIFEST = ".manifest.json"
+
+
+def write_manifest(path: Path, facts: Mapping[str, object]) -> dict[str, object]:
+    """Write what a file is, with its bytes and sha256, beside it as ``<file>.manifest.json``, and return it."""
+    whole = {**facts, "file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+    write_json(path.with_name(path.name + MANIFEST), whole)
+    return whole
 
 
 def text_of(frame: pd.DataFrame, form: str, *, dated: Dated | None = None) -> str:

@@ -140,6 +140,14 @@ def test_the_control_group_is_left_out_or_marked_without_contacts(folder: Path, 
     assert len(both) == len(held) + len(targets)
 
 
+def test_a_build_writes_a_manifest_beside_its_file(folder: Path) -> None:
+    path = folder / "exports" / "tents-2026-07-01.csv"
+    facts = json.loads(path.with_name(f"{path.name}.manifest.json").read_text(encoding="utf-8"))
+    assert (facts["sha256"], facts["bytes"], facts["file"]) == (sha256(path), path.stat().st_size, path.name)
+    assert facts["rows"] == len(read(path)) <= facts["members"]
+    assert (facts["audience"], facts["data_date"]) == ("tents", "2026-07-01") and facts["bundle"] and "@" not in json.dumps(facts)
+
+
 def test_the_suppression_list_holds_in_every_export(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "shop"))
     people = read(export(copy, "tents", "parquet")[0])
@@ -248,6 +256,7 @@ def test_tables_are_flat_equal_in_both_forms_and_name_nobody(folder: Path, tmp_p
     assert {"language", "gender", "country", "likelihood_30", "lifetime_value"} <= set(read_tables["customers"])
     members, audiences = read_tables["members"], read_tables["audiences"]
     assert members.groupby("audience").size().to_dict() == {k: v for k, v in audiences.set_index("audience")["size"].to_dict().items() if v}
+    assert {"expected_revenue", "like_1", "reason", "is_vip", "variant", "since"} <= set(members) and members["reason"].notna().all()
     assert set(members["customer_id"]) <= set(read_tables["customers"]["customer_id"])
     dates, shop = read_tables["dates"], Shop.open(folder)
     assert dates["orders"].sum() == shop.orders.count().execute() and dates["day"].is_unique

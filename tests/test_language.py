@@ -312,6 +312,17 @@ def test_audiences_that_name_each_other(text: str, message: str) -> None:
     assert str(error.value).startswith(message)
 
 
+def test_an_audience_names_a_ready_made_one(trained_shop: Path) -> None:
+    text = "audience: a\nwho:\n  - orders: {at_least: 1}\nexcept:\n  - in_audience: vip\n---\naudience: b\nwho:\n  - in_audience: vip\n"
+    saved = parse_audiences(text, source="x")
+    bundle, snapshot = open_as_of(trained_shop, None, bundle=None, memory_limit=None, threads=1)
+    evidence = evidence_of(bundle, snapshot, Catalogue.of(snapshot.shop), saved=saved)
+    rest, vips = (set(build(each, evidence).frame["customer_id"]) for each in saved.values())
+    assert vips and rest | vips == set(snapshot.customer_ids) and not rest & vips
+    with pytest.raises(DataError, match="there is no audience 'vips', did you mean 'vip'"):
+        parse_audiences(text.replace("in_audience: vip", "in_audience: vips"), source="x")
+
+
 def examples() -> str:
     """The examples of the docs, and those that the language was designed by where they are beside the checkout."""
     root = Path(__file__).resolve().parent.parent

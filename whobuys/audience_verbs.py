@@ -276,7 +276,7 @@ def write_members(
 
     members, changes = keep(shop, with_facts(members, evidence), evidence, bundle=bundle)
     path = export_path(shop, members) if output is None else output if output.suffix else output / export_path(shop, members).name
-    mailable = export(path, members, evidence.snapshot, gate=gate)
+    mailable = export(path, members, evidence.snapshot, gate=gate, bundle=bundle)
     tell(f"wrote {path}: {len(members):,} members, {mailable:,} with an e-mail address that may be used")
     if changes.before:
         tell(f"{changes.entered:,} entered and {changes.left:,} left since {changes.before}: whobuys audience changes {members.audience.audience}")

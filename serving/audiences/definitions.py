@@ -262,13 +262,21 @@ def saved_audiences(shop: Path) -> dict[str, Audience]:
     return parse_audiences(read_text(path), source=str(path)) if path.exists() else {}
 
 
+def ready_made() -> dict[str, Audience]:
+    """The ready-made audiences that others may name, too."""
+    from serving.ready_made import as_they_stand  # which is made of these definitions
+
+    return as_they_stand()
+
+
 def check_references(audiences: Mapping[str, Audience], *, source: str) -> None:
-    """Raise DataError for an audience that names an unknown one, or that names itself by way of others."""
+    """Raise DataError for an audience that names one that is neither among them nor ready-made, or that names itself by way of others."""
     named = {name: [clause.asks.root for _, clause in walk(each) if isinstance(clause.asks, InAudience)] for name, each in audiences.items()}
     for name, others in named.items():
         for other in others:
-            if other not in named:
-                raise DataError(f"{source}, {name}: in_audience: there is no audience {other!r}{did_you_mean(other, named)}")
+            if other not in named and other not in ready_made():
+                known = [*named, *ready_made()]
+                raise DataError(f"{source}, {name}: in_audience: there is no audience {other!r}{did_you_mean(other, known)}")
     try:
         list(TopologicalSorter(named).static_order())
     except CycleError as error:

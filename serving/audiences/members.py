@@ -18,13 +18,13 @@ from features.files import write_json
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.bundle import Bundle
-from serving.audiences.definitions import Audience, predicted_sets, product_sets
+from serving.audiences.definitions import Audience, predicted_sets, product_sets, ready_made
 from serving.audiences.emptiness import why_empty
 from serving.audiences.predicted import base_rate
 from serving.audiences.showing import LIKED, SHOWN, best_products
 from serving.customers import Customers
 from serving.destinations.gate import Gate
-from serving.exports import write_table
+from serving.exports import write_manifest, write_table
 from serving.reused import Reused
 from serving.who import best_first
 
@@ -96,9 +96,10 @@ def evidence_of(
     """
 
     def members(name: str) -> Answer:
-        if name not in (saved or {}):
-            raise DataError(f"there is no audience {name!r}{did_you_mean(name, saved or {})}")
-        return Answer.known(among(members_of((saved or {})[name], evidence), evidence))
+        known = {**ready_made(), **(saved or {})}
+        if name not in known:
+            raise DataError(f"there is no audience {name!r}{did_you_mean(name, known)}")
+        return Answer.known(among(members_of(known[name], evidence), evidence))
 
     reused = Reused.of(bundle, snapshot)
     interest = reused.interest if reused else lambda sets: bundle.interest(snapshot, sets)
@@ -302,8 +303,8 @@ def check_size(members: Members) -> None:
         raise Refused(f"{members.audience.audience}: has {len(members):,} members, fewer than its minimum_size of {least:,}, so it is not exported")
 
 
-def export(path: Path, members: Members, snapshot: Snapshot, *, gate: Gate) -> int:
-    """Write the export and the date of its data whole, readable by its owner only. Returns how many members can be mailed.
+def export(path: Path, members: Members, snapshot: Snapshot, *, gate: Gate, bundle: str | None = None) -> int:
+    """Write the export and the date of its data whole, readable by its owner only, and its manifest. Returns how many members can be mailed.
 
     Raises Refused for an audience that is smaller than its ``minimum_size``.
     """
@@ -311,4 +312,6 @@ def export(path: Path, members: Members, snapshot: Snapshot, *, gate: Gate) -> i
     frame = export_frame(members, snapshot, gate=gate)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_table(path, frame, private=True, dated=members)
+    told = {name: fact for name, fact in members.summary().items() if name in ("audience", "name", "data_date", "horizon", "ranked_by")}
+    write_manifest(path, {**told, "bundle": bundle, "members": len(members), "rows": len(frame)})
     return int(frame["email"].notna().sum())

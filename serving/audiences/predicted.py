@@ -248,7 +248,7 @@ class InRfm(BaseModel, Condition):
 
 @condition("in_audience")
 class InAudience(RootModel[str], Condition):
-    """Is a member of another audience of the same file: ``in_audience: lost-vips``."""
+    """Is a member of another audience, of the same file or ready-made: ``in_audience: lost-vips``."""
 
     model_config = ConfigDict(frozen=True)
 

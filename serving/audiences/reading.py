@@ -20,10 +20,11 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - as PyYAML has it
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002 - as PyYAML has it
-        keys = [str(key.value) for key, _ in node.value]
-        twice = next((key for at, (key, _) in enumerate(node.value) if str(key.value) in keys[:at]), None)
-        if twice is not None:
-            raise yaml.MarkedYAMLError(problem=f"the key {twice.value!r} stands here twice", problem_mark=twice.start_mark)
+        known: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in known:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands here twice", problem_mark=key.start_mark)
+            known.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
 
 

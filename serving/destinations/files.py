@@ -8,7 +8,7 @@ import pandas as pd
 
 from features.config import Channel, load_config
 from features.errors import DataError, Refused, UsageError
-from features.files import read_current, sha256, write_json
+from features.files import read_current
 from features.shop import Shop
 from serving.audiences.definitions import saved_audiences
 from serving.audiences.facts import FACTS
@@ -17,12 +17,11 @@ from serving.audiences.members import CONTROL, EXPORTS, TARGET, Members, check_s
 from serving.audiences.showing import LIKED, SHOWN
 from serving.destinations.gate import UNKNOWN, Contacts, Gate
 from serving.destinations.presets import LINKS, Preset, preset_of
-from serving.exports import write_table
+from serving.exports import write_manifest, write_table
 from serving.ready_made.campaigns import find_audience
 from serving.scores import Scores
 
 HELD_BACK = "control group"
-MANIFEST = ".manifest.json"
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,7 @@ def export_audience(folder: Path, asked: Asked) -> Exported:
         raise Refused(_nobody(kept.members, channel, left_out))
     write_table(path, table, private=True, dated=kept.members if preset.is_neutral else None, for_people=preset.for_people)
     facts = _facts(kept, preset, channel) | {"rows": len(table), "left_out": left_out, "default_country": gate.region}
-    facts |= {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-    write_json(path.with_name(path.name + MANIFEST), facts)
-    return Exported(kept.members, path, facts, left_out, (*contacts.notes, *notes))
+    return Exported(kept.members, path, write_manifest(path, facts), left_out, (*contacts.notes, *notes))
 
 
 def profiles(members: Members, contacts: Contacts, shop: Shop, lifetime_values: pd.Series | None) -> pd.DataFrame:

@@ -11,9 +11,11 @@ from features.errors import Refused, UsageError
 from features.files import MANIFEST, read_json, seal, whole_file, whole_folder
 from features.shop import MONEY
 from features.tables import PRODUCTS
+from serving.audiences.facts import FACTS
 from serving.audiences.kept import kept_members
 from serving.audiences.listing import built_audiences
 from serving.audiences.members import MEMBERS
+from serving.audiences.showing import SHOWN
 from serving.exports import with_days, write_table
 from serving.scores import Scores
 
@@ -107,11 +109,16 @@ def _audiences(scores: Scores) -> pd.DataFrame:
 
 
 def _members(scores: Scores) -> pd.DataFrame:
-    """The members of the latest answer to every audience, by customer_id."""
+    """The members of the latest answer to every audience, by customer_id; empty what was not kept by an older version."""
     found = [kept.members for name in built_audiences(scores.shop_folder) if (kept := kept_members(scores.shop_folder, name))]
     parts = [each.frame.assign(audience=each.audience.audience, data_date=each.as_of.isoformat()) for each in found]
-    names = ["audience", "data_date", "customer_id", "probability", "rank", "group", "show_1", "show_2", "show_3"]
-    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame({name: pd.Series(dtype="str") for name in names})
+    names = ("audience", "data_date", "customer_id", "probability", "rank", "group", *SHOWN, *FACTS, "since")
+    kinds = {name: MEMBER.get(name, "str") for name in names}
+    return pd.concat([pd.DataFrame(columns=list(kinds)), *parts], ignore_index=True)[list(kinds)].astype(kinds)
+
+
+MEMBER = {"probability": "float64", "rank": "int64", "expected_revenue": "float64", "is_vip": "boolean"}
+"""The columns of members that are no texts."""
 
 
 def _dates(scores: Scores) -> pd.DataFrame:

@@ -174,6 +174,11 @@ def test_what_was_looked_at_is_accepted() -> None:
     refuse_stops(found, accepted=["prices"])
 
 
+def test_every_rule_is_on_the_page() -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "weekly.md").read_text(encoding="utf-8")
+    assert [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if line.split(" | ")[0].removeprefix("| ") in RULES] == list(RULES)
+
+
 def test_every_rule_has_a_fault_or_is_a_warning() -> None:
     stopping = {rule for _, rule, severity, _ in FAULTS.values() if severity == "stop"}
     assert set(RULES) - stopping == {"many orders", "revenue"}

@@ -36,6 +36,7 @@ from whobuys.week import LOCK, RESULT, STEPS
 
 CUTS = ("2026-06-10", "2026-06-17", "2026-06-24", "9999")
 QUICK = {
+    'name = ""': 'name = "Nordic"',
     "\nadd = false": "\nadd = true",
     "\norigins = 5": "\norigins = 1",
     "backtest_origins = 3": "backtest_origins = 1",

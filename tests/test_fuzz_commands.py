@@ -70,6 +70,9 @@ VERBS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("audience", "export"): ("--to", "--channel", "--default-country", "-o"),
     ("audience", "suggest"): ("--top", "--as-of"),
     ("audience", "schema"): (),
+    ("model", "show"): (),
+    ("model", "compare"): (),
+    ("model", "promote"): (),
 }
 """The verbs with the options that take a word. Nothing that takes long is asked: score is asked for a bundle that is not there."""
 

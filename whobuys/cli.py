@@ -11,6 +11,7 @@ from whobuys import (
     demo,
     export_verbs,
     folder_verbs,
+    model_verbs,
     plan_verbs,
     report_verbs,
     training_verbs,
@@ -62,4 +63,5 @@ for of_several in plan_verbs.VERBS:
     audience_verbs.app.command()(of_several)
 report_verbs.app.command()(export_verbs.tables)
 app.add_typer(audience_verbs.app, name="audience")
+app.add_typer(model_verbs.app, name="model")
 app.add_typer(report_verbs.app, name="report")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from features.errors import DataError
 from training.tracking.runs import CHALLENGER, CHAMPION, Version, model_name
 from training.tracking.store import Store
 
@@ -40,13 +41,22 @@ def registered(shop_folder: Path, name: str = "") -> dict[str, Registered]:
 def mirror_champion(shop_folder: Path, name: str = "", *, bundle_id: str) -> Version | None:
     """Give the alias champion to the newest version of a bundle, after it was published; it is no challenger any longer.
 
-    None when that bundle was never registered here: then no version is the champion. Raises DataError as ``registered`` does.
+    None when that bundle was never registered here: then no version is the champion. Raises DataError that says what is published, and what is not
+    mirrored.
     """
     store = Store.of(shop_folder)
     if not store.begun:
         return None
-    store.reach()
-    model = model_name(shop_folder, name)
+    try:
+        store.reach()
+        return _mirror(store, model_name(shop_folder, name), bundle_id)
+    except DataError as error:
+        raise DataError(
+            f"{bundle_id} is published, but MLflow does not call it champion yet: {error}; then: whobuys model promote {bundle_id}"
+        ) from None
+
+
+def _mirror(store: Store, model: str, bundle_id: str) -> Version | None:
     with store.used() as mlflow, store.asked():
         client = mlflow.MlflowClient()
         versions = {str(each.version): each for each in client.search_model_versions(f"name = '{model}'")}

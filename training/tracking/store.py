@@ -100,8 +100,9 @@ class Store:
 
 
 def load_mlflow() -> ModuleType:
-    """MLflow without telemetry and without its reports of routine; it takes seconds to import, so only where it is used."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    """MLflow without telemetry, reports of routine, and addresses on stdout; it takes seconds to import, so only where it is used."""
+    for variable in ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"):
+        os.environ.setdefault(variable, "true")
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
     import mlflow

@@ -22,9 +22,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+from features.config import Config, ScoreSection
 from features.files import locked, publications, publish, read_current, seal, write_json
 from models.bundle import Bundle
 from models.kept import remove_older
+from serving.scores import score
 from training.tracking import Registered, log_training, mirror_champion, registered
 from whobuys.cli import app
 
@@ -213,6 +215,15 @@ def test_rolled_back_though_its_scores_are_gone(shop: Path, trained: str, lost: 
         shutil.rmtree(shop / "scores" / name)
     result = ask("rollback", shop=shop)
     assert result.exit_code == 0 and in_use(shop) == (trained, scores) and said in result.stderr
+
+
+def test_scores_that_a_rollback_needs_are_kept(shop: Path, trained: str) -> None:
+    for name in ("2026-06-30-t", "2026-07-01-t"):
+        scored(shop, name, bundle=trained)
+    publish(shop, bundle=f"bundles/{NEW}")
+    made = score(shop, config=Config(score=ScoreSection(keep=1, product_sets=("category: Tents",))))
+    assert sorted(path.name for path in (shop / "scores").iterdir()) == sorted(["2026-07-01-t", made.folder.name])
+    assert ask("rollback", shop=shop).exit_code == 0 and in_use(shop) == (trained, "2026-07-01-t")
 
 
 def test_rolled_back_scores_of_older_orders_are_called_so(shop: Path, trained: str) -> None:

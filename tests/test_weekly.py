@@ -144,19 +144,16 @@ def test_a_dry_run_changes_nothing(shop: Path, weeks: list[list[Path]]) -> None:
 
 
 def test_what_does_not_look_right_is_refused_before_anything_is_published(shop: Path, weeks: list[list[Path]], tmp_path: Path) -> None:
-    orders = pd.read_csv(next(path for path in weeks[2] if path.stem == "orders"), dtype=str, keep_default_na=False)
-    lines = pd.read_csv(next(path for path in weeks[2] if path.stem == "order_lines"), dtype=str, keep_default_na=False)
-    orders["customer_id"] = "v2-" + orders["customer_id"]
-    files = [tmp_path / "orders.csv", tmp_path / "order_lines.csv"]
-    orders.to_csv(files[0], index=False)
-    lines.to_csv(files[1], index=False)
+    products = pd.read_csv(next(path for path in weeks[2] if path.stem == "products"), dtype=str, keep_default_na=False)
+    files = [tmp_path / "products.csv", *(path for path in weeks[2] if path.stem != "products")]
+    products.assign(category="New " + products["category"]).to_csv(files[0], index=False)
     before = read_current(shop)
     code, told = weekly(shop, files)
     assert code == 4 and read_current(shop) == before
-    assert "new customers: 100% of the orders" in told and "--accept 'new customers'" in told
+    assert "products with 100.0% of the lines are in another category" in told and "--accept 'categories'" in told
     result = read_json(shop / RESULT)
     assert (result["state"], result["exit_code"], states(shop)) == ("refused", 4, {"import": "refused"})
-    assert isinstance(result["findings"], list) and "new customers" in {each["rule"] for each in result["findings"]}
+    assert isinstance(result["findings"], list) and "categories" in {each["rule"] for each in result["findings"]}
 
 
 def test_only_rules_that_there_are_can_be_accepted(shop: Path) -> None:

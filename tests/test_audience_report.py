@@ -14,6 +14,7 @@ from features.shop import Shop
 from models.pairs.intervals import Spread
 from serving.audiences.check import lift_of
 from serving.audiences.realised import realised
+from serving.reports.audiences import judged
 from serving.scores import score
 from whobuys.cli import app
 
@@ -159,6 +160,14 @@ def test_lift_is_over_all_dates_together() -> None:
     lift, low, high = lift_of(origins)
     assert lift == pytest.approx(2.5) and low < lift < high
     assert all(each != each for each in lift_of(origins.assign(buyers=0)))
+
+
+@pytest.mark.parametrize(
+    "bought, expected, told",
+    [(7, 6.0, "too few to tell"), (50, 40.0, "surely above +25 %"), (11, 12.0, "not surely above +25 %"), (1, 30.0, "surely below +25 %")],
+)
+def test_the_page_is_no_surer_than_a_check(bought: int, expected: float, told: str) -> None:
+    assert judged(pd.DataFrame({"size": [100], "bought": [bought], "expected": [expected], "customers": [1000], "buyers": [100]})) == told
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.customers.lifecycle import STAGE_NAMES
 from models.pairs.intervals import SHARE
-from serving.audiences.check import BAR, lift_of
+from serving.audiences.check import BAR, FEW, lift_of
 from serving.audiences.measured import Measured
 from serving.plans.overlap import Overlap
 from serving.plans.plan import Plan
@@ -239,8 +239,6 @@ def _against(name: str, kind: str, origins: pd.DataFrame) -> Row:
     low, high = float(origins["low"].sum()), float(origins["high"].sum())
     inside = int(((origins["bought"] >= origins["low"]) & (origins["bought"] <= origins["high"])).sum())
     span = f"({count(low)} to {count(high)})" if len(origins) == 1 else ""
-    sure = "surely above" if lift[1] > BAR else "surely below" if lift[2] < BAR else "not surely above"
-    judged = "" if np.isnan(lift[0]) else f"{sure} +{percent(BAR - 1)}"
     cells: list[Cell | str] = [
         count(len(origins)),
         Cell(count(expected), span),
@@ -248,9 +246,19 @@ def _against(name: str, kind: str, origins: pd.DataFrame) -> Row:
         percent(bought / expected if expected else np.nan),
         f"{inside} of {len(origins)}",
         Cell(times(lift[0]), "" if np.isnan(lift[0]) else f"{times(lift[1])} to {times(lift[2])}"),
-        Cell(UNKNOWN if np.isnan(lift[0]) else f"{(lift[0] - 1) * 100:+,.0f} %", judged),
+        Cell(UNKNOWN if np.isnan(lift[0]) else f"{(lift[0] - 1) * 100:+,.0f} %", judged(origins)),
     ]
     return Row(name, cells, kind)
+
+
+def judged(origins: pd.DataFrame) -> str:
+    """Whether members bought more than commonly promised (``BAR``), in words: as unsure as the verdict of a check is where few bought."""
+    lift, low, high = lift_of(origins)
+    if np.isnan(lift):
+        return ""
+    if origins["bought"].sum() + origins["expected"].sum() < FEW:
+        return "too few to tell"
+    return f"{'surely above' if low > BAR else 'surely below' if high < BAR else 'not surely above'} +{percent(BAR - 1)}"
 
 
 def in_common(about: About) -> Section:

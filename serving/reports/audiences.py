@@ -20,6 +20,7 @@ from serving.reports.panels import panel
 
 TEMPLATE = "audiences.html"
 POTENTIAL = "potential"
+ABOVE = "surely above"
 TERMS = (
     ("potential", "The revenue that is expected of the members within the horizon, whether they are written to or not."),
     ("historic revenue", "What the members brought so far; a group that brought much answers best to a short push."),
@@ -88,7 +89,7 @@ def _lifted(known: Sequence[Measured]) -> Iterator[str]:
     if not checked:
         yield "Whether members buy more often than others was not measured yet: the bundle keeps no past dates on which enough of them bought."
         return
-    above = [each for each in checked if each.check is not None and each.check.lift[1] > BAR]
+    above = [each for each in checked if each.check is not None and judged(each.check.origins).startswith(ABOVE)]
     bar = f"at least {percent(BAR - 1)} more often than the broad audience, the gain that is commonly promised"
     yield f"On past dates members of {len(above)} of {len(checked)} audiences surely bought {bar}."
 
@@ -258,7 +259,7 @@ def judged(origins: pd.DataFrame) -> str:
         return ""
     if origins["bought"].sum() + origins["expected"].sum() < FEW:
         return "too few to tell"
-    return f"{'surely above' if low > BAR else 'surely below' if high < BAR else 'not surely above'} +{percent(BAR - 1)}"
+    return f"{ABOVE if low > BAR else 'surely below' if high < BAR else 'not surely above'} +{percent(BAR - 1)}"
 
 
 def in_common(about: About) -> Section:

@@ -28,6 +28,7 @@ from features.snapshot import Snapshot
 from features.tables import TABLES
 from models.base import Floats
 from models.bundle import Bundle
+from serving.history import figures
 from serving.scores import Scores
 from training.fits import Fits
 from training.match import differences, match
@@ -118,6 +119,7 @@ def test_a_week_publishes_bundle_and_scores_together(grown: Path) -> None:
     assert Path(current["scores"]).name.endswith(Path(current["bundle"]).name) and "2026-06-17" in current["bundle"]
     assert list(states(grown)) == list(STEPS) and states(grown)["audiences"] == "done"
     assert (grown / "members" / "lately" / "2026-06-17.parquet").is_file() and (grown / "members" / "lately" / "2026-06-10.parquet").is_file()
+    assert set(figures(grown)["as_of"]) == {"2026-06-10", "2026-06-17"} and "audience" in set(figures(grown)["kind"])
     assert (grown / "reports" / "customers.html").is_file() and (grown / "reports" / "audiences.html").is_file()
 
 

@@ -1,4 +1,4 @@
-"""The verbs that write pages for people: report customers, report audiences."""
+"""The verbs that report to people: report customers, report audiences, report history."""
 
 from datetime import date
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from whobuys.plan_verbs import Names
-from whobuys.terminal import HERE, AsOf, MemoryLimit, Say, ShopFolder, Threads, progress, set_threads, warn_if_stale
+from whobuys.terminal import HERE, AsOf, Csv, Json, MemoryLimit, Say, ShopFolder, Threads, form_of, progress, say, set_threads, warn_if_stale
 
 PAGE = ".html"
 FOLDER = "reports"
@@ -60,6 +60,27 @@ def audiences(
     if as_of is None:
         warn_if_stale(as_known, horizon=horizon)
     typer.echo(str(path))
+
+
+@app.command()
+def history(
+    shop: ShopFolder = HERE,
+    figures: Annotated[bool, typer.Option("--figures", help="Print every figure that is kept.")] = False,
+    json_: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Say how many customers there are by stage of life and importance, now and a month, a quarter and a year ago, and what really changed.
+
+    The figures are those that whobuys weekly keeps at each run, in history/figures.parquet.
+    """
+    form = form_of(json=json_, csv=csv)
+    from serving import history as kept
+    from serving.exports import text_of
+
+    found = kept.figures(shop)
+    typer.echo(text_of(found if figures else kept.trend(found), form), nl=False)
+    for each in kept.alerts(found):
+        say(f"note: {each}")
 
 
 def write_customers(shop: Path, path: Path, as_of: date | None, *, memory_limit: str | None, threads: int | None, tell: Say) -> tuple[date, int]:

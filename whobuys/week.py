@@ -24,7 +24,7 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
 from serving.published import bundle_folder, load_bundle
-from serving.scores import score
+from serving.scores import Scores, score
 from training.fits import Fits, Recipe
 from training.match import Match, differences, match
 from training.train import LIBRARIES, bundle_id, recipe_of, train
@@ -226,6 +226,15 @@ class Week:
             write_audiences(self.folder, paths[1], None, None, memory_limit=self.memory_limit, threads=self.threads, tell=self.say)
         return ", ".join(str(path.relative_to(self.folder)) for path in paths)
 
+    def remember(self) -> str:
+        """Keep the run's figures, and what came of earlier ones."""
+        from serving.history import alerts, remember
+
+        told = alerts(remember(self.folder, Scores.open(self.folder)))
+        for each in told:
+            self.say(f"note: {each}")
+        return "; ".join(told) or "nothing changed by more than chance within a month"
+
 
 def check_accepted(rules: Sequence[str]) -> None:
     """Raise UsageError for a rule that is none."""
@@ -242,6 +251,7 @@ STEPS: Mapping[str, Callable[[Week], str]] = {
     "score": Week.score,
     "audiences": Week.rebuild,
     "reports": Week.report,
+    "history": Week.remember,
 }
 """What a week is made of, in order."""
 

@@ -1,0 +1,142 @@
+"""Every scoring run becomes figures that are kept: customers by stage and importance, audiences, what was expected, and later what came of it.
+
+``history/figures.parquet`` holds one figure a row: ``as_of`` (a day), ``kind`` (shop, lifecycle, importance, audience), ``name``, ``measure``,
+``value``. Nobody is named in it.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from features.errors import DataError
+from features.shop import Shop
+from features.snapshot import Snapshot
+from serving.audiences.listing import built_audiences
+from serving.audiences.members import MEMBERS
+from serving.exports import write_table
+from serving.scores import Scores
+
+FIGURES = Path("history") / "figures.parquet"
+COLUMNS = ("as_of", "kind", "name", "measure", "value")
+SPANS: Mapping[str, int] = {"a month ago": 30, "a quarter ago": 91, "a year ago": 365}
+NEAR = 0.2
+"""A figure counts as of a span ago when it is at most this share of the span off."""
+GROWN = 0.1
+"""A stage of life that changed by less is not worth a sentence."""
+SURE = 2.0
+ADVICE = {
+    ("slipping away", True): "plan a reactivation",
+    ("lost", True): "look at what they bought last, and win back those who are worth it",
+    ("active", True): "what you do works",
+    ("active", False): "fewer customers are active: look at who is slipping away",
+    ("just ordered", False): "fewer order now: look at the season and at your shop",
+}
+Row = tuple[str, str, str, str, float]
+
+
+def figures(folder: Path) -> pd.DataFrame:
+    """All figures, oldest first. Raises DataError when none were kept yet."""
+    path = folder / FIGURES
+    if not path.is_file():
+        raise DataError(f"{folder}: no history is kept here yet; it begins with the first: whobuys weekly")
+    return pd.read_parquet(path)
+
+
+def remember(folder: Path, scores: Scores) -> pd.DataFrame:
+    """Keep the figures of a scoring run and of the audiences built as of its date, and what came of earlier expectations; those kept as of the same
+    date are replaced. Gives back all figures."""
+    day = scores.as_of.isoformat()
+    old = figures(folder) if (folder / FIGURES).is_file() else pd.DataFrame(columns=list(COLUMNS))
+    earlier = old[old["as_of"] != day]
+    rows = [*_of_customers(scores, day), *_of_audiences(folder, day), *_came(earlier, scores)]
+    new = pd.DataFrame(rows, columns=list(COLUMNS))
+    found = pd.concat([earlier, new], ignore_index=True) if len(earlier) else new
+    found = found.astype({"value": np.float64}).sort_values(list(COLUMNS[:4]), ignore_index=True, kind="stable")
+    write_table(folder / FIGURES, found)
+    return found
+
+
+def _of_customers(scores: Scores, day: str) -> Iterator[Row]:
+    customers = scores.customers[scores.customers["frequency"] > 0]
+    horizon = scores.horizon
+    yield day, "shop", "customers", "count", float(len(customers))
+    yield day, "shop", f"orders within {horizon} days", "expected", float(customers[f"expected_orders_{horizon}"].sum())
+    yield day, "shop", f"customers who order within {horizon} days", "expected", float(customers[f"likelihood_{horizon}"].sum())
+    for kind in ("lifecycle", "importance"):
+        for name, count in customers[kind].value_counts().items():
+            yield day, kind, str(name), "customers", float(count)
+
+
+def _of_audiences(folder: Path, day: str) -> Iterator[Row]:
+    for name in built_audiences(folder):
+        path = folder / MEMBERS / name / f"{day}.parquet"
+        if not path.is_file():
+            continue
+        members = pd.read_parquet(path, columns=["probability"])["probability"].to_numpy(np.float64)
+        changes = pd.read_parquet(folder / MEMBERS / name / "changes" / f"{day}.parquet", columns=["change"])["change"]
+        yield day, "audience", name, "size", float(len(members))
+        yield day, "audience", name, "expected buyers", float(members.sum())
+        for change in ("entered", "left"):
+            yield day, "audience", name, change, float((changes == change).sum())
+
+
+def _came(earlier: pd.DataFrame, scores: Scores) -> Iterator[Row]:
+    """What came of expectations whose days are over and that were not told yet."""
+    asked = earlier[(earlier["kind"] == "shop") & (earlier["measure"] == "expected")]
+    told = set(earlier.loc[earlier["measure"] == "came", "as_of"])
+    for day in sorted(set(asked["as_of"]) - told):
+        names = asked.loc[asked["as_of"] == day, "name"]
+        horizon = int(names.iloc[0].rsplit(" within ", 1)[1].split()[0])
+        then = date.fromisoformat(day)
+        if then + timedelta(days=horizon) <= scores.as_of:
+            yield from _came_of(scores.shop, then, horizon)
+
+
+def _came_of(shop: Shop, then: date, horizon: int) -> Iterator[Row]:
+    volume = Snapshot(shop, then, horizon).volume()["orders"]
+    yield then.isoformat(), "shop", f"orders within {horizon} days", "came", float(volume.sum())
+    yield then.isoformat(), "shop", f"customers who order within {horizon} days", "came", float((volume > 0).sum())
+
+
+def trend(found: pd.DataFrame) -> pd.DataFrame:
+    """A row per stage of life and importance: ``kind``, ``name``, ``now``, and how many there were a month, a quarter and a year ago; unknown where
+    no run was near."""
+    people = found[found["kind"].isin(("lifecycle", "importance"))]
+    table = people.pivot_table(index=["kind", "name"], columns="as_of", values="value", aggfunc="last").fillna(0.0)
+    newest = max(table.columns)
+    spans = {words: _near(list(table.columns), newest, days) for words, days in SPANS.items()}
+    columns = {"now": table[newest], **{words: table[day] if day else np.nan for words, day in spans.items()}}
+    return pd.DataFrame(columns).sort_values(["kind", "now"], ascending=[False, False], kind="stable").reset_index()
+
+
+def _near(days: list[str], newest: str, span: int) -> str | None:
+    ago = {day: (date.fromisoformat(newest) - date.fromisoformat(day)).days for day in days}
+    near = [day for day in days if abs(ago[day] - span) <= NEAR * span]
+    return min(near, key=lambda day: abs(ago[day] - span), default=None)
+
+
+def alerts(found: pd.DataFrame) -> list[str]:
+    """What changed within a month by more than chance, in sentences; and how far what was expected lies from what came."""
+    words = []
+    for row in trend(found).to_dict("records"):
+        now, then = float(row["now"]), float(row["a month ago"])
+        if row["kind"] != "lifecycle" or np.isnan(then) or abs(now - then) < max(GROWN * then, SURE * np.sqrt(now + then)):
+            continue
+        change = f"grew by {now / then - 1:.0%}" if now > then and then else f"fell by {1 - now / then:.0%}" if then else "are new"
+        advice = ADVICE.get((str(row["name"]), now > then), "")
+        words.append(f"{row['name']} {change} in a month, from {then:,.0f} to {now:,.0f}{': ' + advice if advice else ''}")
+    return [*words, *_calibration(found)]
+
+
+def _calibration(found: pd.DataFrame) -> Iterator[str]:
+    """The newest expectation whose days are over, beside what came."""
+    over = found[found["measure"] == "came"]
+    if not len(over):
+        return
+    day = over["as_of"].max()
+    expected = found[(found["as_of"] == day) & (found["measure"] == "expected")].set_index("name")["value"]
+    for name, came in over[over["as_of"] == day].set_index("name")["value"].items():
+        yield f"as of {day}, {expected[name]:,.0f} {name} were expected, {came:,.0f} came ({expected[name] / max(came, 1):.2f} times)"

@@ -354,7 +354,7 @@ def test_the_export_is_private_and_no_formula_runs(evidence: Evidence, tmp_path:
     assert rows[0]["customer_id"] == "'=cmd|' /C calc'!A0"
     assert [row["rank"] for row in rows] == ["1", "2", "3"] and {row["data_date"] for row in rows} == {"2026-07-01"}
     assert path.stat().st_mode & 0o077 == 0
-    assert [each.name for each in path.parent.iterdir()] == ["a.csv"]
+    assert sorted(each.name for each in path.parent.iterdir()) == ["a.csv", "a.csv.manifest.json"]
 
 
 def test_what_is_kept_has_no_personal_data(evidence: Evidence, tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.customers.lifecycle import STAGE_NAMES
 from models.pairs.intervals import SHARE
@@ -16,9 +14,9 @@ from serving.plans.overlap import Overlap
 from serving.plans.plan import Plan
 from serving.reports.base import Base
 from serving.reports.blocks import UNKNOWN, Bars, Block, Cell, Row, Section, Table, Terms, count, day, listed, money, percent, shaded, times
+from serving.reports.pages import Page
 from serving.reports.panels import panel
 
-TEMPLATE = "audiences.html"
 POTENTIAL = "potential"
 ABOVE = "surely above"
 TERMS = (
@@ -49,19 +47,17 @@ class About:
 
 def page(about: About) -> str:
     """The whole page. Everything in it is a count, a sum, a share, a definition or the name of a product or a brand; all of it is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     base = about.base
-    return environment.get_template(TEMPLATE).render(
-        shop=base.name,
-        about=f"As of {day(base.as_of)}: all before it is known, nothing after it. Bundle {base.bundle.id}, horizon {base.bundle.horizon} days.",
-        verdict=list(verdict(about)),
-        facts=_facts(about),
-        sections=[comparison(about), beginning(about), fared(about), in_common(about)],
-        panels=[panel(each, base) for each in about.audiences],
-        last=_words(about),
-    )
+    panels = Section("The audiences, one by one", [], panels=[panel(each, base) for each in about.audiences])
+    return Page(
+        f"{base.name}: the audiences",
+        f"{base.name}: which audiences are worth writing to?",
+        f"As of {day(base.as_of)}: all before it is known, nothing after it. Bundle {base.bundle.id}, horizon {base.bundle.horizon} days.",
+        list(verdict(about)),
+        _facts(about),
+        [comparison(about), beginning(about), fared(about), in_common(about), panels, _words(about)],
+        can_sort=True,
+    ).html()
 
 
 def verdict(about: About) -> Iterator[str]:

@@ -25,11 +25,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """``name`` of a row, what it means in small, and its cells."""
+    """``name`` of a row, what it means in small, and its cells; ``mark``: a green edge (True), a red one (False) or none."""
 
     name: str
     cells: Sequence[Cell | str]
     meaning: str = ""
+    mark: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,24 @@ class Columns:
     kind: Literal["columns"] = "columns"
 
 
+QUARTERS = tuple((step / 4, f"{step * 25} %") for step in range(5))
+
+
 @dataclass(frozen=True)
 class Curves:
-    """Named lines of points (x, y), both 0 to 1, from left to right; what the axes mean."""
+    """Named lines of points (x, y), both 0 to 1, from left to right; what the axes mean, and their ticks (place, label). ``even`` is a dashed line
+    (its name and points), ``band`` is an area (x, low, high) around the first line, ``numbers`` the same as a table; ``dots`` marks the points."""
 
     lines: Mapping[str, Sequence[tuple[float, float]]]
     across: str
     upwards: str
     title: str = ""
+    ticks: Sequence[tuple[float, str]] = QUARTERS
+    steps: Sequence[tuple[float, str]] = QUARTERS
+    even: tuple[str, Sequence[tuple[float, float]]] = ("if all brought the same", ((0, 0), (1, 1)))
+    band: Sequence[tuple[float, float, float]] = ()
+    numbers: Table | None = None
+    dots: bool = False
     kind: Literal["curves"] = "curves"
 
 
@@ -89,11 +100,14 @@ Block = Table | Bars | Columns | Curves | Terms
 
 @dataclass(frozen=True)
 class Section:
-    """``said`` in plain words first, then the blocks behind it. Without blocks the sentences say why there are none."""
+    """``said`` in plain words first, then the blocks behind it. Without blocks the sentences say why there are none. ``panels`` are sections inside,
+    which open and close; the first is open unless they are ``closed``."""
 
     title: str
     said: Sequence[str]
     blocks: Sequence[Block] = ()
+    panels: Sequence["Section"] = ()
+    closed: bool = False
 
 
 def count(value: float) -> str:

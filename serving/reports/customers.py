@@ -1,17 +1,14 @@
 """The customers of a shop as of a date become one HTML page that needs nothing else and names nobody: how they live, what they are worth."""
 
-from pathlib import Path
-
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.customers.importance import ONE_TIME, VIP
 from models.customers.stretches import CARRIED_ON, FROM_SHORTER, LEARNT
 from serving.reports import habits, lives, worth
 from serving.reports.base import Base
 from serving.reports.blocks import Row, Section, Table, Terms, count, day, listed, percent
+from serving.reports.pages import Page
 
-TEMPLATE = "customers.html"
 TOLD = (30, 90, 365)
 """The horizons of the revenue that the verdict tells, where the scores have them."""
 BASES = {
@@ -43,9 +40,6 @@ TERMS = (
 
 def page(base: Base) -> str:
     """The whole page. Everything in it is a count, a sum, a share or a name of a group; all of it is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     stages = lives.stages_over_time(base)
     sections = [
         lives.lifecycle(base, stages),
@@ -61,13 +55,9 @@ def page(base: Base) -> str:
         lives.sign_ups(base),
         sources(base),
     ]
-    return environment.get_template(TEMPLATE).render(
-        shop=base.name,
-        about=f"As of {day(base.as_of)}: everything before that day is known, nothing after it. Bundle {base.bundle.id}.",
-        verdict=verdict(base, lives.change(base, stages)),
-        facts=_facts(base),
-        sections=sections,
-    )
+    about = f"As of {day(base.as_of)}: everything before that day is known, nothing after it. Bundle {base.bundle.id}."
+    heading = f"{base.name}: who are the customers, and what will they do?"
+    return Page(f"{base.name}: the customers", heading, about, verdict(base, lives.change(base, stages)), _facts(base), sections).html()
 
 
 def verdict(base: Base, change: str) -> list[str]:

@@ -43,6 +43,22 @@ def ap_draws(
     return found
 
 
+def gain_draws(scores: NDArray[np.floating], outcome: NDArray[np.bool_], draws: Draws, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of the buyers among the first ``shares`` of all pairs (matrices customers x sets), in every draw of customers: shares x draws.
+
+    ``shares`` run upwards from 0 to 1. The limits between them are those of the scores as they are; between two of them a draw is taken as a line.
+    """
+    order = np.argsort(-scores.ravel(), kind="stable")
+    part = np.empty(scores.size, np.intp)
+    part[order] = np.searchsorted(np.round(shares[1:-1] * scores.size), np.arange(scores.size), side="right")
+    customers, parts = scores.shape[0], len(shares) - 1
+    cells = part + np.repeat(np.arange(customers) * parts, scores.shape[1])
+    seen, hits = (np.bincount(cells, weights, customers * parts).reshape(customers, parts) for weights in (None, outcome.ravel().astype(np.float64)))
+    sizes, found = (np.cumsum(each.T @ draws.astype(np.float64), axis=0) for each in (seen.astype(np.float64), hits))
+    across, upwards = (np.vstack([np.zeros(draws.shape[1]), each / np.maximum(each[-1], 1)]) for each in (sizes, found))
+    return np.column_stack([np.interp(shares, across[:, draw], upwards[:, draw]) for draw in range(draws.shape[1])])
+
+
 def drawn_customers(customers: int, *, samples: int, seed: int) -> Draws:
     """How often each customer (row) is in each draw (column) of as many customers with replacement.
 

@@ -20,6 +20,7 @@ from serving.exports import write_table
 from serving.scores import Scores
 
 FIGURES = Path("history") / "figures.parquet"
+COMPARISON = "comparison"
 COLUMNS = ("as_of", "kind", "name", "measure", "value")
 SPANS: Mapping[str, int] = {"a month ago": 30, "a quarter ago": 91, "a year ago": 365}
 NEAR = 0.2
@@ -50,10 +51,30 @@ def remember(folder: Path, scores: Scores) -> pd.DataFrame:
     date are replaced. Gives back all figures."""
     day = scores.as_of.isoformat()
     old = figures(folder) if (folder / FIGURES).is_file() else pd.DataFrame(columns=list(COLUMNS))
-    earlier = old[old["as_of"] != day]
+    earlier = old[(old["as_of"] != day) | (old["kind"] == COMPARISON)]
     rows = [*_of_customers(scores, day), *_of_audiences(folder, day), *_came(earlier, scores)]
     new = pd.DataFrame(rows, columns=list(COLUMNS))
-    found = pd.concat([earlier, new], ignore_index=True) if len(earlier) else new
+    return _write(folder, pd.concat([earlier, new], ignore_index=True) if len(earlier) else new)
+
+
+def remember_comparison(folder: Path, as_of: date, name: str, **measures: float) -> None:
+    """Keep how a new recipe compared with the one in use as of a day (``name``: which two); what was kept of the same two as of that day is
+    replaced."""
+    day = as_of.isoformat()
+    old = figures(folder) if (folder / FIGURES).is_file() else pd.DataFrame(columns=list(COLUMNS))
+    new = pd.DataFrame([(day, COMPARISON, name, measure, float(value)) for measure, value in measures.items()], columns=list(COLUMNS))
+    kept = old[(old["as_of"] != day) | (old["kind"] != COMPARISON) | (old["name"] != name)]
+    _write(folder, pd.concat([kept, new], ignore_index=True) if len(kept) else new)
+
+
+def comparisons(folder: Path) -> pd.DataFrame:
+    """A row for every comparison of recipes that is kept, the oldest first: ``as_of``, ``name`` and its measures; empty where there was none."""
+    found = figures(folder) if (folder / FIGURES).is_file() else pd.DataFrame(columns=list(COLUMNS))
+    rows = found[found["kind"] == COMPARISON]
+    return rows.pivot_table(index=["as_of", "name"], columns="measure", values="value", aggfunc="last").reset_index()
+
+
+def _write(folder: Path, found: pd.DataFrame) -> pd.DataFrame:
     found = found.astype({"value": np.float64}).sort_values(list(COLUMNS[:4]), ignore_index=True, kind="stable")
     write_table(folder / FIGURES, found)
     return found

@@ -24,7 +24,7 @@ from training.contest import Result, answering_rule
 from training.correction import Window, learnt_correction
 from training.evaluation.compared import OURS, Compared, Plan, tables_of
 from training.evaluation.ground import Ground
-from training.evaluation.slices import pooled_ours, slices_of
+from training.evaluation.slices import pooled_ours, slices_of, with_band, with_intervals
 from training.fits import Fits
 
 MEAN = ("ap", "new_ap", "rp", "new_rp", "lift_1", "lift_5", "recall_1", "recall_5", "lift_quality", "log_loss", "calibration_error", "level")
@@ -54,6 +54,13 @@ class Backtest:
     def measures(self) -> dict[str, float]:
         """The main measures over all origins, by plain names."""
         return measures_of(self.tables)
+
+    def surely(self) -> "Backtest":
+        """The same with intervals: ratio_low and ratio_high in ``slices``, gain_low and gain_high of ours in ``gain``."""
+        if not self.compared:
+            return self
+        slices = with_intervals(self.tables["slices"], self.cases, self.compared)
+        return replace(self, tables=self.tables | {"slices": slices, "gain": with_band(self.tables["gain"], self.compared)})
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ from features.errors import DataError, UsageError, did_you_mean
 from whobuys.terminal import progress, say
 
 if TYPE_CHECKING:
+    from serving.reports.pages import Page
     from training.evaluation.evaluate import Evaluation
 
 TABLE = "methods"
@@ -17,7 +18,7 @@ METHODS = ["sets", "ap", "new_ap", "rp", "new_rp", "lift_1", "lift_5", "lift_qua
 SLICES = ["slice", "sets", "outcomes", "expected", "level", "ap", "rule_ap", "ratio", "ratio_low", "ratio_high", "rule"]
 CUSTOMERS = ["origin", "customers", "ordered", "expected", "level", "auc", "auc_recency", "log_loss", "calibration_error"]
 VOLUMES = ["origin", *(f"{name}{end}" for name in ("orders", "products") for end in ("_expected", "", "_mae", "_mae_rate"))]
-PAGE = ".html"
+PAGES = (".html", ".md")
 
 
 def kept(shop: Path, bundle: str | None) -> "Evaluation":
@@ -54,9 +55,9 @@ def anew(
 
 
 def check(*, report: Path | None, table: str | None) -> None:
-    """Raise UsageError for a report that is no HTML file and a table that no evaluation has, before anything long begins."""
-    if report is not None and report.suffix.lower() != PAGE:
-        raise UsageError(f"{report}: the report is one HTML page; name a file that ends with {PAGE}")
+    """Raise UsageError for a report that is neither HTML nor Markdown and a table that no evaluation has, before anything long begins."""
+    if report is not None and report.suffix.lower() not in PAGES:
+        raise UsageError(f"{report}: the report is one page; name a file that ends with {' or '.join(PAGES)}")
     if table is not None and table not in TABLES:
         raise UsageError(f"there is no table {table!r}{did_you_mean(table, TABLES)}")
 
@@ -64,16 +65,29 @@ def check(*, report: Path | None, table: str | None) -> None:
 def keep(shop: Path, found: "Evaluation", report: Path | None) -> None:
     """Log an evaluation with its page to MLflow, and write the page."""
     from features.config import load_config
-    from features.files import write_text
-    from training.evaluation.page import page
     from training.tracking import log_evaluation
 
-    name = load_config(shop).shop.name
-    content = page(found, shop_name=name or shop.resolve().name)
+    made = page_of(shop, found)
     if report is not None:
-        write_text(report, content)
+        write(made, report)
         say(f"wrote {report}")
-    log_evaluation(shop, facts=found.facts(), measures=found.measures(), tables=found.tables, page=content, name=name)
+    name = load_config(shop).shop.name
+    log_evaluation(shop, facts=found.facts(), measures=found.measures(), tables=found.tables, page=made.html(), name=name)
+
+
+def page_of(shop: Path, found: "Evaluation") -> "Page":
+    """The page of an evaluation, with what the shop's folder knows around it."""
+    from features.config import load_config
+    from whobuys.evaluation.page import Around, page
+
+    return page(found, shop_name=load_config(shop).shop.name or shop.resolve().name, around=Around.of(shop, found.bundle))
+
+
+def write(made: "Page", path: Path) -> None:
+    """Write a page in the form that the name of its file asks for."""
+    from features.files import write_text
+
+    write_text(path, made.markdown() if path.suffix.lower() == ".md" else made.html())
 
 
 def text(found: "Evaluation", form: str, table: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The verbs that report to people: report customers, report audiences, report history."""
+"""The verbs that report to people: report customers, report audiences, report evaluation, report history."""
 
 from datetime import date
 from pathlib import Path
@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from whobuys.plan_verbs import Names
-from whobuys.terminal import HERE, AsOf, Csv, Json, MemoryLimit, Say, ShopFolder, Threads, form_of, progress, say, set_threads, warn_if_stale
+from whobuys.terminal import (
+    HERE,
+    AsOf,
+    BundleId,
+    Csv,
+    Json,
+    MemoryLimit,
+    Say,
+    ShopFolder,
+    Threads,
+    form_of,
+    progress,
+    say,
+    set_threads,
+    warn_if_stale,
+)
 
 PAGE = ".html"
 FOLDER = "reports"
@@ -63,6 +78,23 @@ def audiences(
 
 
 @app.command()
+def evaluation(
+    shop: ShopFolder = HERE,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write the page, .html or .md.", show_default="reports/evaluation.html"),
+    ] = None,
+    bundle: BundleId = None,
+) -> None:
+    """Write a page that says how good the model is: against what, where it is weak, whether numbers come true, what changed, and its model card.
+
+    It tells what the bundle's own training measured, at once; whobuys evaluate --report measures anew and writes the same page. Prints the path.
+    """
+    path = write_evaluation(shop, output or shop / FOLDER / f"evaluation{PAGE}", bundle)
+    typer.echo(str(path))
+
+
+@app.command()
 def history(
     shop: ShopFolder = HERE,
     figures: Annotated[bool, typer.Option("--figures", help="Print every figure that is kept.")] = False,
@@ -81,6 +113,15 @@ def history(
     typer.echo(text_of(found if figures else kept.trend(found), form), nl=False)
     for each in kept.alerts(found):
         say(f"note: {each}")
+
+
+def write_evaluation(shop: Path, path: Path, bundle: str | None = None) -> Path:
+    """Write the page about the model from what its own training measured; its path comes back."""
+    from whobuys import evaluated
+
+    evaluated.check(report=path, table=None)
+    evaluated.write(evaluated.page_of(shop, evaluated.kept(shop, bundle)), path)
+    return path
 
 
 def write_customers(shop: Path, path: Path, as_of: date | None, *, memory_limit: str | None, threads: int | None, tell: Say) -> tuple[date, int]:

@@ -61,7 +61,7 @@ def evaluate(
         Path | None,
         typer.Option("--sets-file", metavar="FILE", help="Evaluate anew on these product sets: CSV product_set,product_id, or as for score --sets."),
     ] = None,
-    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Evaluate anew and write one HTML page.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Evaluate anew and write one page, HTML or Markdown.")] = None,
     table: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +99,7 @@ def evaluate(
         evaluated.keep(shop, found, report)
     else:
         found = evaluated.kept(shop, bundle)
-        say(f"how sure this is, and beside every rule, in minutes: whobuys evaluate --origins {ORIGINS}")
+        say(f"beside every rule and on more product sets, in minutes: whobuys evaluate --origins {ORIGINS}; as a page: whobuys report evaluation")
     typer.echo(evaluated.text(found, form, table), nl=False)
 
 

@@ -146,7 +146,14 @@ class Week:
         self.compared = match(self.fits, bundle_folder(self.folder), self.as_of, seed=self.config.train.seed)
         if self.compared is None:
             return f"no past date to compare on; what differs: {'; '.join(different)}"
+        self._remember_comparison(self.compared)
         return f"{self.compared.sentence()}; what differs: {'; '.join(different)}"
+
+    def _remember_comparison(self, found: Match) -> None:
+        from serving.history import remember_comparison
+
+        measures = {"ap": found.ap, "champion_ap": found.champion_ap, "ratio_low": found.low, "ratio_high": found.high, "sets": found.sets}
+        remember_comparison(self.folder, self.as_of, f"{self.chosen} against {self.published}", **measures)
 
     @cached_property
     def _champion(self) -> Bundle:
@@ -215,15 +222,18 @@ class Week:
         return "; ".join(sizes)
 
     def report(self) -> str:
-        """Write the pages about customers and audiences."""
+        """Write the pages about customers, audiences and the model, for a shop old enough that it was measured."""
         from serving.audiences import saved_audiences
-        from whobuys.report_verbs import FOLDER, PAGE, write_audiences, write_customers
+        from serving.published import evaluation_tables
+        from whobuys.report_verbs import FOLDER, PAGE, write_audiences, write_customers, write_evaluation
 
         paths = [self.folder / FOLDER / f"customers{PAGE}"]
         write_customers(self.folder, paths[0], None, memory_limit=self.memory_limit, threads=self.threads, tell=self.say)
         if saved_audiences(self.folder):
             paths.append(self.folder / FOLDER / f"audiences{PAGE}")
-            write_audiences(self.folder, paths[1], None, None, memory_limit=self.memory_limit, threads=self.threads, tell=self.say)
+            write_audiences(self.folder, paths[-1], None, None, memory_limit=self.memory_limit, threads=self.threads, tell=self.say)
+        if evaluation_tables(self.folder, load_bundle(self.folder)):
+            paths.append(write_evaluation(self.folder, self.folder / FOLDER / f"evaluation{PAGE}"))
         return ", ".join(str(path.relative_to(self.folder)) for path in paths)
 
     def remember(self) -> str:
@@ -250,8 +260,8 @@ STEPS: Mapping[str, Callable[[Week], str]] = {
     "choose": Week.choose,
     "score": Week.score,
     "audiences": Week.rebuild,
-    "reports": Week.report,
     "history": Week.remember,
+    "reports": Week.report,
 }
 """What a week is made of, in order."""
 
@@ -308,4 +318,9 @@ def _result(week: Week, began: datetime, ended: datetime, error: BaseException |
         **{name: current.get(name) for name in ("tables", "bundle", "scores")},
         "steps": [asdict(each) for each in week.steps],
         "findings": [asdict(each) for each in week.findings],
+        "compared": None if week.compared is None else _compared(week.compared),
     }
+
+
+def _compared(found: Match) -> dict[str, object]:
+    return {**asdict(found), "dates": [str(each) for each in found.dates], "worse": found.worse}

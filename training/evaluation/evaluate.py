@@ -17,7 +17,6 @@ from models.pairs.baselines import BASELINES
 from training.backtest import backtest, backtest_dates, measures_of
 from training.evaluation.compared import Plan
 from training.evaluation.ground import varied_sets
-from training.evaluation.slices import with_intervals
 from training.evaluation.verdict import verdict
 from training.fits import Fits, Recipe, Say
 
@@ -80,11 +79,9 @@ def evaluate(
         say(f"the orders are old enough for {len(dates)} of {origins} origins")
     plan = Plan(varied_sets if sets is None else lambda snapshot, catalogue: sets, tuple(BASELINES), calibrated=True)
     test = backtest(fits, dates, bundle_id=bundle.id, plan=plan, stored=stored_fits(bundle, folder, shop))
-    if "slices" not in test.tables:
-        return Evaluation(bundle.id, end, recipe.horizon, test.tables)
-    say("drawing customers again and again, to see how sure the differences are")
-    slices = with_intervals(test.tables["slices"], test.cases, test.compared)
-    return Evaluation(bundle.id, end, recipe.horizon, test.tables | {"slices": slices})
+    if test.compared:
+        say("drawing customers again and again, to see how sure the differences are")
+    return Evaluation(bundle.id, end, recipe.horizon, test.surely().tables)
 
 
 def recipe_of(bundle: Bundle, *, threads: int) -> Recipe:

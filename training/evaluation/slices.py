@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.metrics import MEASURES
 from models.pairs.baselines import BASELINES
-from models.resampling import ap_draws, drawn_customers, interval
+from models.resampling import ap_draws, drawn_customers, gain_draws, interval
 from training.evaluation.compared import OURS, Compared
 from training.evaluation.ground import FEW, NEW_DAYS, POPULATIONS
 
@@ -81,6 +81,18 @@ def with_intervals(slices: pd.DataFrame, cases: pd.DataFrame, compared: Sequence
     ours = cases[(cases["method"] == OURS) & (cases["population"] == "everybody")]
     bounds = [_bounds(drawn, SLICES[name], rule, ours) for name, rule in zip(slices["slice"], slices["rule"], strict=True)]
     return slices.assign(**dict(zip(("ratio_low", "ratio_high"), np.transpose(bounds), strict=True)))
+
+
+def with_band(gain: pd.DataFrame, compared: Sequence[Compared], *, samples: int = SAMPLES) -> pd.DataFrame:
+    """The table ``gain`` with gain_low and gain_high for ours: the middle 95 % of the same draws."""
+    found = gain.assign(gain_low=np.nan, gain_high=np.nan)
+    for each in compared:
+        ground = each.ground
+        rows = (gain["method"] == OURS) & (gain["origin"] == ground.snapshot.as_of.isoformat())
+        people = drawn_customers(len(ground.snapshot.shop.customer_ids), samples=samples, seed=SEED)[ground.snapshot.codes]
+        drawn = gain_draws(each.given, ground.outcome, people, gain.loc[rows, "share"].to_numpy(np.float64))
+        found.loc[rows, ["gain_low", "gain_high"]] = np.quantile(drawn, [0.025, 0.975], axis=1).T
+    return found
 
 
 def _in(cases: pd.DataFrame, part: Slice) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models import metrics
+from models.pairs.baselines import BASELINES
 from training.evaluation.compared import OURS
 from training.evaluation.slices import named, pooled, pooled_ours
 
@@ -22,7 +23,7 @@ def verdict(tables: Tables) -> list[str]:
         return list(_customers(tables["customers"]))
     slices, methods, coverage = tables["slices"], tables["methods"], tables["coverage"]
     levels = (_level(slices), _off(slices))
-    parts = (_rules(slices), _answered(coverage), *levels, _slices(slices), _ranking(methods), _truth(methods), _coverage(coverage))
+    parts = (_rules(slices, methods), _answered(coverage), *levels, _slices(slices), _ranking(methods), _truth(methods), _coverage(coverage))
     return [sentence for part in (*parts, _customers(tables["customers"])) for sentence in part]
 
 
@@ -36,12 +37,12 @@ def better(row: pd.Series) -> bool | None:
     return True if low > 1 else False if high < 1 else None
 
 
-def _rules(slices: pd.DataFrame) -> Iterator[str]:
+def _rules(slices: pd.DataFrame, methods: pd.DataFrame) -> Iterator[str]:
     row = slices.iloc[0]
     if pd.isna(row["ap"]):
         yield f"No product set had {metrics.MIN_BUYERS} buyers: nothing can be said of the ranking."
         return
-    best = "Better than the strongest simple rules" if pd.isna(row["ratio_low"]) else "Better than every simple rule"
+    best = "Better than every simple rule" if set(BASELINES) <= set(methods["method"]) else "Better than the strongest simple rules"
     found = {True: best, None: "Not surely better than the simple rules", False: "Not better than the simple rules"}
     yield f"{found[better(row)]}: AP {digits(row['ap'])} against {digits(row['rule_ap'])} ({named(row['rule'])}){_ratio(row)}."
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 from features.config import Config
 from features.errors import DataError
@@ -18,6 +19,7 @@ from models import metrics
 from models.base import load_arrays, save_arrays
 from models.blend import BlendConfig
 from models.bundle import ORIGINS, Bundle
+from models.pairs.affinity import _ease
 from models.pairs.baselines import BASELINES
 from models.pairs.interest import pair_sample
 from models.pairs.training_sets import SetMixture, main_sets, training_sets
@@ -186,3 +188,12 @@ def test_planted_rhythms_are_found() -> None:
     errors = (found.reindex(planted.index) / planted - 1).abs().dropna()
     assert len(errors) > 0.8 * len(planted)
     assert errors.median() <= 0.2
+
+
+@pytest.mark.parametrize("times", [1, 30, 300])
+def test_what_goes_together_is_learnt_however_many_customers_there_are(times: int) -> None:
+    """Columns that nearly repeat each other, and many customers: single precision cannot invert their matrix."""
+    drawn = (np.random.default_rng(1).random((2000, 30)) < 0.3).astype(np.float32) * np.float32(times)
+    bought = csr_matrix(np.hstack([drawn, drawn, 0.5 * drawn[:, :10] + 0.5 * drawn[:, 10:20]]))
+    learnt = bought @ _ease(bought, limit=70, regularization=10.0, kept=70)
+    assert np.corrcoef(learnt.toarray().ravel(), bought.toarray().ravel())[0, 1] > 0.99

@@ -29,6 +29,8 @@ from models.base import Arrays, Floats, log2p, sparse_arrays, sparse_of
 from models.pairs.succession import Succession, SuccessionConfig
 
 Places = NDArray[np.intp]
+WELL_CONDITIONED = 1e-4
+"""The least reciprocal condition number with which single precision inverts a matrix to three digits."""
 
 AFFINITIES = {
     "als": "affinity by collaborative filtering (ALS) on recent orders",
@@ -246,13 +248,16 @@ def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> c
 
 
 def _inverse(matrix: Floats) -> Floats:
-    """The inverse of a symmetric positive definite matrix, by Cholesky; the matrix is overwritten."""
-    factor, failed = lapack.spotrf(np.asfortranarray(matrix), lower=1, overwrite_a=1, clean=0)
-    inverse, failed_too = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed or failed_too:
+    """The inverse of a symmetric positive definite matrix, by Cholesky; in double precision where its condition asks for it, as that of the many
+    orders of a large shop does."""
+    factor, failed = lapack.spotrf(np.asfortranarray(matrix), lower=1, clean=0)
+    if failed or lapack.spocon(factor, np.abs(matrix).sum(axis=0).max(), uplo="L")[0] < WELL_CONDITIONED:
+        factor, failed = lapack.dpotrf(np.asfortranarray(matrix, np.float64), lower=1, overwrite_a=1, clean=0)
+    if failed:
         raise ValueError("the matrix is not positive definite")
-    lower = np.tril(inverse)
-    return np.asarray(lower + np.tril(inverse, -1).T, np.float32)
+    potri = lapack.spotri if factor.dtype == np.float32 else lapack.dpotri
+    lower = np.tril(potri(factor, lower=1, overwrite_c=1)[0])
+    return np.asarray(lower + np.tril(lower, -1).T, np.float32)
 
 
 def _spread(weights: csr_matrix, matrix: csr_matrix, limit: int) -> csr_matrix:

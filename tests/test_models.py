@@ -190,7 +190,7 @@ def test_planted_rhythms_are_found() -> None:
     assert errors.median() <= 0.2
 
 
-@pytest.mark.parametrize("times", [1, 30, 300])
+@pytest.mark.parametrize("times", [1, 64, 4096])
 def test_what_goes_together_is_learnt_however_many_customers_there_are(times: int) -> None:
     """Columns that nearly repeat each other, and many customers: single precision cannot invert their matrix."""
     drawn = (np.random.default_rng(1).random((2000, 30)) < 0.3).astype(np.float32) * np.float32(times)

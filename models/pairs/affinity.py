@@ -236,9 +236,7 @@ def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> c
         return csr_matrix(np.zeros((0, 0), np.float32))
     columns = np.sort(_by_buyers(matrix)[:limit])
     chosen = matrix[:, columns]
-    gram = _dense(chosen.T @ chosen)
-    gram[np.diag_indices_from(gram)] += regularization
-    inverse = _inverse(gram)
+    inverse = _inverse(_dense(chosen.T @ chosen), ridge=regularization)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
     if kept < len(weights):
@@ -247,17 +245,24 @@ def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> c
     return csr_matrix(weights)
 
 
-def _inverse(matrix: Floats) -> Floats:
-    """The inverse of a symmetric positive definite matrix, by Cholesky; in double precision where its condition asks for it, as that of the many
-    orders of a large shop does."""
-    factor, failed = lapack.spotrf(np.asfortranarray(matrix), lower=1, clean=0)
-    if failed or lapack.spocon(factor, np.abs(matrix).sum(axis=0).max(), uplo="L")[0] < WELL_CONDITIONED:
-        factor, failed = lapack.dpotrf(np.asfortranarray(matrix, np.float64), lower=1, overwrite_a=1, clean=0)
+def _inverse(matrix: Floats, *, ridge: float) -> Floats:
+    """The inverse of a symmetric positive semidefinite matrix plus ``ridge`` I, by Cholesky; in double precision where its condition asks for it,
+    as that of the many orders of a large shop does."""
+    single = _with_ridge(matrix, ridge, np.float32)
+    factor, failed = lapack.spotrf(single, lower=1, clean=0)
+    if failed or lapack.spocon(factor, np.abs(single).sum(axis=0).max(), uplo="L")[0] < WELL_CONDITIONED:
+        factor, failed = lapack.dpotrf(_with_ridge(matrix, ridge, np.float64), lower=1, overwrite_a=1, clean=0)
     if failed:
         raise ValueError("the matrix is not positive definite")
     potri = lapack.spotri if factor.dtype == np.float32 else lapack.dpotri
     lower = np.tril(potri(factor, lower=1, overwrite_c=1)[0])
     return np.asarray(lower + np.tril(lower, -1).T, np.float32)
+
+
+def _with_ridge(matrix: Floats, ridge: float, kind: type[np.floating]) -> NDArray[np.floating]:
+    found = np.array(matrix, kind, order="F")
+    found[np.diag_indices_from(found)] += ridge
+    return found
 
 
 def _spread(weights: csr_matrix, matrix: csr_matrix, limit: int) -> csr_matrix:

@@ -193,7 +193,8 @@ def test_planted_rhythms_are_found() -> None:
 @pytest.mark.parametrize("times", [1, 64, 4096])
 def test_what_goes_together_is_learnt_however_many_customers_there_are(times: int) -> None:
     """Columns that nearly repeat each other, and many customers: single precision cannot invert their matrix."""
-    drawn = (np.random.default_rng(1).random((2000, 30)) < 0.3).astype(np.float32) * np.float32(times)
+    rng = np.random.default_rng(1)
+    drawn = (np.float32(times) * rng.random((2000, 30)) * (rng.random((2000, 30)) < 0.3)).astype(np.float32)
     bought = csr_matrix(np.hstack([drawn, drawn, 0.5 * drawn[:, :10] + 0.5 * drawn[:, 10:20]]))
     learnt = bought @ _ease(bought, limit=70, regularization=10.0, kept=70)
     assert np.corrcoef(learnt.toarray().ravel(), bought.toarray().ravel())[0, 1] > 0.99

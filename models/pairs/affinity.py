@@ -236,7 +236,8 @@ def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> c
         return csr_matrix(np.zeros((0, 0), np.float32))
     columns = np.sort(_by_buyers(matrix)[:limit])
     chosen = matrix[:, columns]
-    inverse = _inverse(_dense(chosen.T @ chosen), ridge=regularization)
+    chosen = chosen.astype(np.float64)  # of many customers, sums in single precision are off by more than the regularization
+    inverse = _inverse((chosen.T @ chosen).toarray(), ridge=regularization)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
     if kept < len(weights):
@@ -245,7 +246,7 @@ def _ease(matrix: csr_matrix, limit: int, regularization: float, kept: int) -> c
     return csr_matrix(weights)
 
 
-def _inverse(matrix: Floats, *, ridge: float) -> Floats:
+def _inverse(matrix: NDArray[np.floating], *, ridge: float) -> Floats:
     """The inverse of a symmetric positive semidefinite matrix plus ``ridge`` I, by Cholesky; in double precision where its condition asks for it,
     as that of the many orders of a large shop does."""
     single = _with_ridge(matrix, ridge, np.float32)
@@ -259,7 +260,7 @@ def _inverse(matrix: Floats, *, ridge: float) -> Floats:
     return np.asarray(lower + np.tril(lower, -1).T, np.float32)
 
 
-def _with_ridge(matrix: Floats, ridge: float, kind: type[np.floating]) -> NDArray[np.floating]:
+def _with_ridge(matrix: NDArray[np.floating], ridge: float, kind: type[np.floating]) -> NDArray[np.floating]:
     found = np.array(matrix, kind, order="F")
     found[np.diag_indices_from(found)] += ridge
     return found

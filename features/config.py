@@ -132,6 +132,9 @@ class TrainSection(_Section):
     horizon: int = Field(default=30, ge=1, le=730, description="Days ahead that a prediction is about.")
     origins: int = Field(default=5, ge=1, le=60, description="Past dates that the models learn from, the latest one horizon before the last order.")
     backtest_origins: int = Field(default=3, ge=1, le=60, description="Past dates at which predictions are compared with what then happened.")
+    customers: int = Field(
+        default=100_000, ge=1000, description="Customers that the models learn from, at most: of a larger shop so many are drawn, and all are scored."
+    )
     seed: int = Field(default=1, ge=0, description="Seed of everything random: the same seed and the same orders give the same models.")
     keep: int = Field(
         default=8,

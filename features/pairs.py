@@ -86,7 +86,8 @@ def history(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int
 
 
 def set_facts(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int, sets: int) -> Table:
-    """One row per set, sorted: ``set`` (code) and ``SET_FEATURES``; a set that was never sold has zeros and unknowns."""
+    """One row per set, sorted: ``set`` (code) and ``SET_FEATURES``; a set that was never sold has zeros and unknowns. Of drawn customers, ``buyers``
+    are those that all of them come to."""
     joined = ibis.memtable(pa.table({"set": pa.array(range(sets), pa.int32())}))
     for part in (_sizes(shop, members, day), _sales(visits, horizon=horizon), _buyers(visits, horizon=horizon)):
         joined = joined.left_join(part, "set").drop("set_right")
@@ -101,7 +102,7 @@ def set_facts(shop: Shop, members: Table, visits: Table, day: int, *, horizon: i
         "set",
         "size",
         "size_sold",
-        "buyers",
+        buyers=joined.buyers / shop.share,
         popularity=share,
         popularity_30=share_30,
         popularity_90=share_90,

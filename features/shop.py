@@ -15,6 +15,7 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table
 from numpy.typing import NDArray
+from pandas.util import hash_array
 
 from features.dates import day_number, day_of
 from features.errors import DataError
@@ -36,6 +37,12 @@ CODED_TABLES = ("all_orders", "lines", "orders", "returns", "events")
 CODED = "coded-1"
 """The folder beside the canonical tables that keeps them. Its number rises whenever they mean something else; other folders are not read."""
 
+_DRAW = "whobuys drawn by"
+"""What makes the draw of customers another one than other draws by their ids; 16 characters."""
+
+_SCATTER, _SCATTERED = 2_654_435_761, 2**32
+"""An integer times the first, modulo the second, is as good as drawn (Knuth's multiplicative hashing)."""
+
 IN_MEMORY = 50_000_000
 """Bytes of a Parquet file up to which it is read once and kept: many short questions are asked of a small shop; a large one needs its memory."""
 
@@ -55,6 +62,7 @@ class Shop:
 
     ``tables`` holds every table of ``features.tables.TABLES``; one that the shop lacks is empty.
     ``folder`` is None for a shop made of frames; ``coded`` is where the import kept ``CODED_TABLES``, else they are worked out when first asked for.
+    ``share`` is that of the customers who are looked at (``drawn``).
     """
 
     engine: Backend
@@ -62,6 +70,7 @@ class Shop:
     folder: Path | None = None
     tables_id: str = field(default="")
     coded: Path | None = None
+    share: float = 1.0
 
     @classmethod
     def open(cls, folder: Path, *, memory_limit: str | None = None, threads: int | None = None) -> Self:
@@ -91,6 +100,30 @@ class Shop:
             raise ValueError(f"not canonical tables: {sorted(unknown)}")
         engine = _engine()
         return cls(engine, {name: _as_table(engine, name, tables.get(name)) for name in TABLES})
+
+    def drawn(self, customers: int) -> Self:
+        """The shop with about so many of its customers, and as large a share of the orders of nobody who is known; itself if it has no more.
+
+        Codes, ids and ``tables`` stay. Who is drawn depends on the id and the share alone: of a shop that grows some are left out, and new ones join.
+        """
+        share = customers / max(len(self.customer_ids), 1)
+        if share >= self.share:
+            return self
+        found = replace(self, share=share)
+        chance = hash_array(self.customer_ids, hash_key=_DRAW, categorize=False) / 2.0**64
+        codes = pa.table({"customer": np.flatnonzero(chance < share).astype(np.int32)})
+        chosen = self.engine.create_table(f"drawn_{customers}", codes, temp=True, overwrite=True)
+        same = {"customer_ids": self.customer_ids, "product_ids": self.product_ids, "products": self.products, "days": self.days}
+        vars(found).update(same, **{name: self._of_drawn(name, chosen, share) for name in CODED_TABLES})
+        return found
+
+    def _of_drawn(self, name: str, chosen: Table, share: float) -> Table:
+        table = getattr(self, name)
+        kept = table.customer.isin(chosen.customer)
+        if "order" in table.columns:
+            lucky = (table.order.cast("int64") * _SCATTER) % _SCATTERED < int(share * _SCATTERED)
+            kept |= table.customer.isnull() & lucky
+        return self.engine.create_table(f"{chosen.get_name()}_{name}", table.filter(kept), temp=True, overwrite=True)
 
     @cached_property
     def in_use(self) -> WeakValueDictionary[tuple[int, int], Any]:

@@ -129,3 +129,18 @@ def test_what_the_import_kept_is_what_is_worked_out_without_it(shop: Path, name:
     worked_out = getattr(Shop.open(shop), name).to_pandas()
     in_order = [each.sort_values(list(each.columns), ignore_index=True) for each in (kept, worked_out)]
     pd.testing.assert_frame_equal(*in_order)
+
+
+def test_drawn_customers_bring_all_that_is_theirs_and_a_fair_share_of_the_rest() -> None:
+    orders = [(f"o{number}", f"c{number % 2000}" if number % 3 else None, "completed", None) for number in range(9000)]
+    shop = _shop([(order[0], f"p{place % 5}", 1, 2.0) for place, order in enumerate(orders)], orders)
+    few, fewer = shop.drawn(500), shop.drawn(200)
+    whole, some, least = (each.lines.to_pandas() for each in (shop, few, fewer))
+    known = some["customer"].dropna()
+    assert few.share == pytest.approx(0.25, abs=0.01) and len(few.customer_ids) == len(shop.customer_ids)
+    assert len(known.unique()) / 2000 == pytest.approx(0.25, abs=0.05)
+    assert set(least["customer"].dropna()) < set(known)
+    assert len(some[some["customer"].isin(known)]) == len(whole[whole["customer"].isin(known)])
+    assert some["customer"].isna().sum() / whole["customer"].isna().sum() == pytest.approx(0.25, abs=0.03)
+    assert shop.drawn(5000) is shop and few.drawn(900) is few
+    assert few.days == shop.days

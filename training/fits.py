@@ -23,10 +23,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How models are made: settings of both models, days ahead, and the number of past dates learnt from."""
+    """How models are made: settings of both models, days ahead, the number of past dates learnt from, and of customers at most."""
 
     horizon: int
     origins: int
+    customers: int = 100_000
     interest: InterestConfig = field(default_factory=InterestConfig)
     likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
     outlook: OutlookConfig = field(default_factory=OutlookConfig)
@@ -39,7 +40,10 @@ class Recipe:
 
 @dataclass(eq=False)
 class Fits:
-    """Fits models of one shop as of any dates, sharing what is made once a date. ``say`` is told what is done."""
+    """Fits models of one shop as of any dates, sharing what is made once a date. ``say`` is told what is done.
+
+    Of a shop with more customers than the recipe takes, ``shop`` has those that are drawn.
+    """
 
     shop: Shop
     recipe: Recipe
@@ -47,6 +51,11 @@ class Fits:
     _snapshots: dict[date, Snapshot] = field(default_factory=dict)
     _samples: dict[date, PairSample] = field(default_factory=dict)
     _affinities: dict[date, Affinity] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.shop = self.shop.drawn(self.recipe.customers)
+        if self.shop.share < 1:
+            self.say(f"learning from about {self.recipe.customers:,} of the {len(self.shop.customer_ids):,} customers ([train] customers)")
 
     def training_dates(self, as_of: date) -> list[date]:
         """The dates learnt from for a fit as of a date, newest first: each has a full horizon before ``as_of`` and one of history before it.

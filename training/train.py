@@ -38,6 +38,7 @@ def recipe_of(config: Config, *, horizon: int | None = None, threads: int = 2) -
     return Recipe(
         horizon or settings.horizon,
         settings.origins,
+        settings.customers,
         replace(interest, affinity=replace(interest.affinity, threads=threads)),
         likelihood,
         OutlookConfig(**config.customers.model_dump(), likelihood=likelihood),
@@ -113,6 +114,7 @@ def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Bac
     facts = {
         "tables": fits.shop.tables_id,
         "customers": len(fits.snapshot(as_of).customer_ids),
+        "share_of_customers": fits.shop.share,
         "recipe": asdict(fits.recipe),
         "training_dates": [each.isoformat() for each in fits.training_dates(as_of)] if fits.can_learn(as_of) else [],
         "backtest_dates": [each.as_of.isoformat() for each in test.origins],

@@ -1,7 +1,7 @@
 """Every scoring run becomes figures that are kept: customers by stage and importance, audiences, what was expected, and later what came of it.
 
-``history/figures.parquet`` holds one figure a row: ``as_of`` (a day), ``kind`` (shop, lifecycle, importance, audience), ``name``, ``measure``,
-``value``. Nobody is named in it.
+``history/figures.parquet`` holds one figure a row: ``as_of`` (a day), ``kind`` (shop, lifecycle, importance, audience, model, comparison), ``name``,
+``measure``, ``value``. Nobody is named in it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,15 +12,20 @@ import numpy as np
 import pandas as pd
 
 from features.errors import DataError
+from features.files import BUNDLES, MANIFEST, read_json
 from features.shop import Shop
 from features.snapshot import Snapshot
+from models.pairs.intervals import Spread
 from serving.audiences.listing import built_audiences
 from serving.audiences.members import MEMBERS
+from serving.audiences.realised import realised
 from serving.exports import write_table
 from serving.scores import Scores
 
 FIGURES = Path("history") / "figures.parquet"
-COMPARISON = "comparison"
+COMPARISON, EXPECTED_BUYERS = "comparison", "expected buyers"
+MEASURES = ("ap", "new_ap", "lift_quality", "level", "likelihood_auc", "likelihood_level")
+"""What is kept of a bundle's own backtest."""
 COLUMNS = ("as_of", "kind", "name", "measure", "value")
 SPANS: Mapping[str, int] = {"a month ago": 30, "a quarter ago": 91, "a year ago": 365}
 NEAR = 0.2
@@ -46,13 +51,18 @@ def figures(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
+def _kept(folder: Path) -> pd.DataFrame:
+    return figures(folder) if (folder / FIGURES).is_file() else pd.DataFrame(columns=list(COLUMNS))
+
+
 def remember(folder: Path, scores: Scores) -> pd.DataFrame:
     """Keep the figures of a scoring run and of the audiences built as of its date, and what came of earlier expectations; those kept as of the same
     date are replaced. Gives back all figures."""
     day = scores.as_of.isoformat()
-    old = figures(folder) if (folder / FIGURES).is_file() else pd.DataFrame(columns=list(COLUMNS))
+    old = _kept(folder)
     earlier = old[(old["as_of"] != day) | (old["kind"] == COMPARISON)]
-    rows = [*_of_customers(scores, day), *_of_audiences(folder, day), *_came(earlier, scores)]
+    now = (_of_customers(scores, day), _of_audiences(folder, day), _of_model(folder, str(scores.facts["bundle"]), day))
+    rows = [row for part in (*now, _came(earlier, scores), _audiences_came(folder, earlier, scores.shop)) for row in part]
     new = pd.DataFrame(rows, columns=list(COLUMNS))
     return _write(folder, pd.concat([earlier, new], ignore_index=True) if len(earlier) else new)
 
@@ -61,7 +71,7 @@ def remember_comparison(folder: Path, as_of: date, name: str, **measures: float)
     """Keep how a new recipe compared with the one in use as of a day (``name``: which two); what was kept of the same two as of that day is
     replaced."""
     day = as_of.isoformat()
-    old = figures(folder) if (folder / FIGURES).is_file() else pd.DataFrame(columns=list(COLUMNS))
+    old = _kept(folder)
     new = pd.DataFrame([(day, COMPARISON, name, measure, float(value)) for measure, value in measures.items()], columns=list(COLUMNS))
     kept = old[(old["as_of"] != day) | (old["kind"] != COMPARISON) | (old["name"] != name)]
     _write(folder, pd.concat([kept, new], ignore_index=True) if len(kept) else new)
@@ -69,7 +79,7 @@ def remember_comparison(folder: Path, as_of: date, name: str, **measures: float)
 
 def comparisons(folder: Path) -> pd.DataFrame:
     """A row for every comparison of recipes that is kept, the oldest first: ``as_of``, ``name`` and its measures; empty where there was none."""
-    found = figures(folder) if (folder / FIGURES).is_file() else pd.DataFrame(columns=list(COLUMNS))
+    found = _kept(folder)
     rows = found[found["kind"] == COMPARISON]
     return rows.pivot_table(index=["as_of", "name"], columns="measure", values="value", aggfunc="last").reset_index()
 
@@ -96,18 +106,39 @@ def _of_audiences(folder: Path, day: str) -> Iterator[Row]:
         path = folder / MEMBERS / name / f"{day}.parquet"
         if not path.is_file():
             continue
-        members = pd.read_parquet(path, columns=["probability"])["probability"].to_numpy(np.float64)
+        members = pd.read_parquet(path)
         changes = pd.read_parquet(folder / MEMBERS / name / "changes" / f"{day}.parquet", columns=["change"])["change"]
         yield day, "audience", name, "size", float(len(members))
-        yield day, "audience", name, "expected buyers", float(members.sum())
+        yield day, "audience", name, EXPECTED_BUYERS, float(members["probability"].astype(np.float64).sum())
+        if "expected_revenue" in members:
+            yield day, "audience", name, "expected revenue", float(members["expected_revenue"].astype(np.float64).sum())
         for change in ("entered", "left"):
             yield day, "audience", name, change, float((changes == change).sum())
+
+
+def _of_model(folder: Path, bundle: str, day: str) -> Iterator[Row]:
+    """What the training of the bundle measured."""
+    facts = read_json(folder / BUNDLES / bundle / MANIFEST)["facts"]
+    measures = facts.get("measures", {}) if isinstance(facts, dict) else {}
+    for name in MEASURES:
+        if name in measures:
+            yield day, "model", bundle, name, float(measures[name])
+
+
+def _audiences_came(folder: Path, earlier: pd.DataFrame, shop: Shop) -> Iterator[Row]:
+    """How many members of audiences bought, once the days of a build are over."""
+    rows = earlier[earlier["kind"] == "audience"]
+    asked, told = (rows[rows["measure"] == measure] for measure in (EXPECTED_BUYERS, "came"))
+    for name, of_name in asked.groupby("name"):
+        days = set(of_name["as_of"]) - set(told.loc[told["name"] == name, "as_of"])
+        for row in realised(folder, str(name), shop, Spread(), days=days).to_dict("records"):
+            yield str(row["origin"]), "audience", str(name), "came", float(row["bought"])
 
 
 def _came(earlier: pd.DataFrame, scores: Scores) -> Iterator[Row]:
     """What came of expectations whose days are over and that were not told yet."""
     asked = earlier[(earlier["kind"] == "shop") & (earlier["measure"] == "expected")]
-    told = set(earlier.loc[earlier["measure"] == "came", "as_of"])
+    told = set(earlier.loc[(earlier["kind"] == "shop") & (earlier["measure"] == "came"), "as_of"])
     for day in sorted(set(asked["as_of"]) - told):
         names = asked.loc[asked["as_of"] == day, "name"]
         horizon = int(names.iloc[0].rsplit(" within ", 1)[1].split()[0])
@@ -120,6 +151,13 @@ def _came_of(shop: Shop, then: date, horizon: int) -> Iterator[Row]:
     volume = Snapshot(shop, then, horizon).volume()["orders"]
     yield then.isoformat(), "shop", f"orders within {horizon} days", "came", float(volume.sum())
     yield then.isoformat(), "shop", f"customers who order within {horizon} days", "came", float((volume > 0).sum())
+
+
+def builds_over(found: pd.DataFrame) -> pd.DataFrame:
+    """The builds of audiences whose days are over: ``name``, ``as_of``, ``expected buyers`` and ``came``, the newest first."""
+    rows = found[(found["kind"] == "audience") & found["measure"].isin((EXPECTED_BUYERS, "came"))]
+    table = rows.pivot_table(index=["as_of", "name"], columns="measure", values="value", aggfunc="last")
+    return table.reindex(columns=[EXPECTED_BUYERS, "came"]).dropna().reset_index().sort_values(["as_of", "name"], ascending=[False, True])
 
 
 def trend(found: pd.DataFrame) -> pd.DataFrame:
@@ -154,6 +192,7 @@ def alerts(found: pd.DataFrame) -> list[str]:
 
 def _calibration(found: pd.DataFrame) -> Iterator[str]:
     """The newest expectation whose days are over, beside what came."""
+    found = found[found["kind"] == "shop"]
     over = found[found["measure"] == "came"]
     if not len(over):
         return

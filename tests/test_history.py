@@ -1,5 +1,6 @@
 """Figures that are kept become trends and sentences, and what was expected meets what came."""
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from features.config import Config
 from features.errors import DataError
 from features.shop import Shop
 from features.snapshot import Snapshot
-from serving.history import COLUMNS, alerts, figures, remember, trend
+from serving.history import COLUMNS, alerts, builds_over, comparisons, figures, remember, remember_comparison, trend
 from serving.scores import score
 from whobuys.cli import app
 
@@ -71,3 +72,43 @@ def test_a_run_is_kept_once_a_date_and_meets_what_came(shop: Path) -> None:
     assert not set(found["name"]) & set(scores.customers.index)
     told = CliRunner().invoke(app, ["report", "history", "--shop", str(shop)])
     assert told.exit_code == 0 and "a month ago" in told.output and "were expected" in told.output
+
+
+def test_the_page_tells_what_is_kept_and_names_nobody(shop: Path, tmp_path: Path) -> None:
+    (shop / "audiences.yaml").write_text("audience: lately\nwho:\n  - lifecycle: [just ordered, active]\n", encoding="utf-8")
+    assert CliRunner().invoke(app, ["audience", "build", "lately", "--shop", str(shop)]).exit_code == 0
+    for path in (shop / "members" / "lately").glob("2026-07-01.*"):
+        path.rename(path.with_name(path.name.replace("2026-07-01", "2026-05-01")))
+    scores = score(shop, config=Config())
+    first = remember(shop, scores)
+    written = {}
+    for name in ("one.html", "two.html", "two.md"):
+        if name == "two.html":
+            members = pd.read_parquet(shop / "members" / "lately" / "2026-05-01.parquet")["probability"].sum()
+            built = pd.DataFrame(
+                [("2026-05-01", "audience", "lately", measure, value) for measure, value in (("size", 9.0), ("expected buyers", members))]
+            )
+            moved = first.assign(as_of="2026-05-01", value=first["value"] * 0.8)
+            pd.concat([moved, built.set_axis(list(COLUMNS), axis=1)]).to_parquet(shop / "history" / "figures.parquet", index=False)
+            remember(shop, scores)
+            remember_comparison(shop, scores.as_of, "new against old", ap=0.3, champion_ap=0.2, ratio_low=1.2, ratio_high=1.8, sets=40)
+        told = CliRunner().invoke(app, ["report", "history", "--shop", str(shop), "-o", str(tmp_path / name)])
+        assert told.exit_code == 0 and told.stdout.strip() == str(tmp_path / name), told.output
+        written[name] = (tmp_path / name).read_text(encoding="utf-8")
+    assert "One run is kept so far" in written["one.html"] and "<svg" not in written["one.html"]
+    assert "No expectation’s days are over yet" in written["one.html"]
+    for text in (written["two.html"], written["two.md"]):
+        for words in ("Stages of life", "Your own audiences: what came of them", "lately", "1.50 ×", str(scores.facts["bundle"]), "were expected"):
+            assert words in text, words
+        assert not set(re.findall(r"\b\w+\b", text)) & set(scores.customers.index) and not re.search(r"\bnan\b|\bNone\b", text)
+    assert written["two.html"].count("<svg") >= 2
+    (build,) = builds_over(figures(shop)).to_dict("records")
+    assert build["came"] > 0 and build["expected buyers"] == pytest.approx(members)
+
+
+def test_a_comparison_of_recipes_stays_when_its_run_is_kept(shop: Path) -> None:
+    scores = score(shop, config=Config())
+    for ap in (0.1, 0.3):
+        remember_comparison(shop, scores.as_of, "new against old", ap=ap, champion_ap=0.2)
+    remember(shop, scores)
+    assert comparisons(shop)[["name", "ap"]].values.tolist() == [["new against old", 0.3]]

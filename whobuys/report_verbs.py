@@ -97,19 +97,24 @@ def evaluation(
 @app.command()
 def history(
     shop: ShopFolder = HERE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a page, .html or .md, instead of printing.")] = None,
     figures: Annotated[bool, typer.Option("--figures", help="Print every figure that is kept.")] = False,
     json_: Json = False,
     csv: Csv = False,
 ) -> None:
     """Say how many customers there are by stage of life and importance, now and a month, a quarter and a year ago, and what really changed.
 
-    The figures are those that whobuys weekly keeps at each run, in history/figures.parquet.
+    With -o as a page: customers, audiences, what was expected and what came, and the model, over time. The figures are those that whobuys weekly
+    keeps at each run, in history/figures.parquet.
     """
     form = form_of(json=json_, csv=csv)
     from serving import history as kept
     from serving.exports import text_of
 
     found = kept.figures(shop)
+    if output is not None:
+        typer.echo(str(write_history(shop, output)))
+        return
     typer.echo(text_of(found if figures else kept.trend(found), form), nl=False)
     for each in kept.alerts(found):
         say(f"note: {each}")
@@ -121,6 +126,18 @@ def write_evaluation(shop: Path, path: Path, bundle: str | None = None) -> Path:
 
     evaluated.check(report=path, table=None)
     evaluated.write(evaluated.page_of(shop, evaluated.kept(shop, bundle)), path)
+    return path
+
+
+def write_history(shop: Path, path: Path) -> Path:
+    """Write the page about what changed from run to run; its path comes back."""
+    from features.config import load_config
+    from serving.history import figures
+    from serving.reports.history import page
+    from whobuys import evaluated
+
+    evaluated.check(report=path, table=None)
+    evaluated.write(page(figures(shop), shop_name=load_config(shop).shop.name or shop.resolve().name), path)
     return path
 
 

@@ -225,7 +225,7 @@ class Week:
         """Write the pages about customers, audiences and the model, for a shop old enough that it was measured."""
         from serving.audiences import saved_audiences
         from serving.published import evaluation_tables
-        from whobuys.report_verbs import FOLDER, PAGE, write_audiences, write_customers, write_evaluation
+        from whobuys.report_verbs import FOLDER, PAGE, write_audiences, write_customers, write_evaluation, write_history
 
         paths = [self.folder / FOLDER / f"customers{PAGE}"]
         write_customers(self.folder, paths[0], None, memory_limit=self.memory_limit, threads=self.threads, tell=self.say)
@@ -234,6 +234,7 @@ class Week:
             write_audiences(self.folder, paths[-1], None, None, memory_limit=self.memory_limit, threads=self.threads, tell=self.say)
         if evaluation_tables(self.folder, load_bundle(self.folder)):
             paths.append(write_evaluation(self.folder, self.folder / FOLDER / f"evaluation{PAGE}"))
+        paths.append(write_history(self.folder, self.folder / FOLDER / f"history{PAGE}"))
         return ", ".join(str(path.relative_to(self.folder)) for path in paths)
 
     def remember(self) -> str:

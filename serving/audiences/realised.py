@@ -1,5 +1,6 @@
 """Builds whose horizon has passed become what was expected of them beside what came."""
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,15 +19,16 @@ from serving.audiences.members import MEMBERS
 REALISED = ("origin", "size", "expected", "low", "high", "bought", "customers", "buyers")
 
 
-def realised(folder: Path, name: str, shop: Shop, spread: Spread) -> pd.DataFrame:
-    """A row per build of an audience that is over, oldest first: the columns of ``Check.origins``. Empty when there is none.
+def realised(folder: Path, name: str, shop: Shop, spread: Spread, *, days: Collection[str] | None = None) -> pd.DataFrame:
+    """A row per build of an audience that is over, oldest first: the columns of ``Check.origins``. Empty when there is none. ``days`` are the builds
+    that are looked at (None: all).
 
     A build is over when the orders reach beyond its horizon. Members of the control group count, too: they are members who were not written to.
     """
     rows = []
     for path in sorted((folder / MEMBERS / name).glob("[0-9]*.json")):
         day, horizon = date.fromisoformat(path.stem), int(str(read_json(path)["horizon"]))
-        if day + timedelta(days=horizon) > shop.default_as_of:
+        if day + timedelta(days=horizon) > shop.default_as_of or (days is not None and path.stem not in days):
             continue
         members = kept_as_of(folder, name, path.stem).members
         bought = bought_within(members.audience, Catalogue.of(shop), shop, day_number(day), horizon)

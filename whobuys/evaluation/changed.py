@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
 from features.files import publications, read_json
 from serving.history import comparisons
 from serving.reports.blocks import UNKNOWN, Row, Section, Table, count
@@ -100,10 +98,3 @@ def _last_run(shop: Path) -> Iterator[str]:
     told = [str(each["text"]) for each in findings if isinstance(each, dict)] if isinstance(findings, list) else []
     ended = f"{str(result.get('ended'))[:10]} ({result.get('state')})"
     yield f"The last weekly run ended on {ended}; of the new orders it said: {'; '.join(told) or 'nothing odd'}."
-
-
-def builds_of(figures: pd.DataFrame) -> pd.DataFrame:
-    """The audiences whose days are over: ``name``, ``as_of``, ``expected buyers`` and ``came``, the newest first."""
-    rows = figures[(figures["kind"] == "audience") & figures["measure"].isin(("expected buyers", "came"))]
-    table = rows.pivot_table(index=["as_of", "name"], columns="measure", values="value", aggfunc="last")
-    return table.reindex(columns=["expected buyers", "came"]).dropna().reset_index().sort_values(["as_of", "name"], ascending=[False, True])

@@ -8,6 +8,7 @@ import pandas as pd
 from models import metrics
 from models.plots import best_curves
 from serving.reports.blocks import UNKNOWN, Curves, Row, Section, Table, count, listed, percent, times
+from serving.reports.history import came_of_builds
 from training.evaluation.compared import OURS
 from training.evaluation.slices import SLICES, named, pooled
 from training.evaluation.verdict import LEAST, better
@@ -168,20 +169,7 @@ def comes_true(tables: Tables, builds: pd.DataFrame | None) -> Section:
         "A probability of 5 % is right when one in twenty of such customers buys. Points on the dashed line come true; above it more bought than was "
         "said, below it fewer.",
     ]
-    return Section("Can an audience’s number be trusted?", said, [*_builds(builds), _calibration(calibration)])
-
-
-def _builds(builds: pd.DataFrame | None) -> list[Table]:
-    if builds is None or builds.empty:
-        return []
-    rows = [
-        Row(
-            str(row["name"]),
-            [str(row["as_of"]), count(row["expected buyers"]), count(row["came"]), times(row["expected buyers"] / max(row["came"], 1))],
-        )
-        for row in builds.to_dict("records")
-    ]
-    return [Table("audience", ["built as of", "buyers expected", "came", "expected / came"], rows, "Your own audiences: what came of them")]
+    return Section("Can an audience’s number be trusted?", said, [*came_of_builds(builds), _calibration(calibration)])
 
 
 def _calibration(table: pd.DataFrame) -> Curves:

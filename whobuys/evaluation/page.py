@@ -15,7 +15,7 @@ from training.evaluation.slices import pooled_ours
 from training.evaluation.verdict import better
 from whobuys.evaluation import measured
 from whobuys.evaluation.card import card
-from whobuys.evaluation.changed import builds_of, changed
+from whobuys.evaluation.changed import changed
 from whobuys.evaluation.plain import Tables, answers
 from whobuys.registry import one
 
@@ -32,7 +32,7 @@ class Around:
     def of(cls, shop: Path, bundle: str) -> "Around":
         """Read it. Raises DataError as ``load_bundle`` does."""
         figures = history.figures(shop) if (shop / history.FIGURES).is_file() else None
-        return cls(card(load_bundle(shop, bundle)), changed(shop, one(shop, bundle)), None if figures is None else builds_of(figures))
+        return cls(card(load_bundle(shop, bundle)), changed(shop, one(shop, bundle)), None if figures is None else history.builds_over(figures))
 
 
 def page(evaluation: Evaluation, *, shop_name: str, around: Around | None = None) -> Page:

@@ -61,10 +61,15 @@ def set_visits(shop: Shop, members: Table, day: int) -> Table:
     )
 
 
-def history(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int) -> Table:
-    """One row per pair with history: ``set``, ``customer`` (codes) and ``HISTORY_FEATURES``, sorted by set and customer."""
+def later_orders(shop: Shop, day: int) -> Table:
+    """One row per order before ``day``: order, ``place``, how many the same customer made after it."""
     orders = before(shop.orders, day)
-    later = orders.select("order", place=ibis.row_number().over(group_by=orders.customer, order_by=[orders.ago, orders.order.desc()]))
+    return orders.select("order", place=ibis.row_number().over(group_by=orders.customer, order_by=[orders.ago, orders.order.desc()]))
+
+
+def history(shop: Shop, members: Table, visits: Table, later: Table, day: int, *, horizon: int) -> Table:
+    """One row per pair with history: ``set``, ``customer`` (codes) and ``HISTORY_FEATURES``, sorted by set and customer; ``later`` as of
+    ``later_orders``."""
     known = visits.filter(visits.customer.notnull()).join(later, "order")
     by_order = known.group_by("set", "customer").agg(
         set_orders=known.count(),
@@ -85,14 +90,14 @@ def history(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int
     return joined[["set", "customer", *(feature.name for feature in HISTORY_FEATURES)]].order_by("set", "customer")
 
 
-def set_facts(shop: Shop, members: Table, visits: Table, day: int, *, horizon: int, sets: int) -> Table:
+def set_facts(shop: Shop, members: Table, visits: Table, totals: Table, day: int, *, horizon: int, sets: int) -> Table:
     """One row per set, sorted: ``set`` (code) and ``SET_FEATURES``; a set that was never sold has zeros and unknowns. Of drawn customers, ``buyers``
-    are those that all of them come to."""
+    are those that all of them come to; ``totals`` as of ``all_orders``."""
     joined = ibis.memtable(pa.table({"set": pa.array(range(sets), pa.int32())}))
     for part in (_sizes(shop, members, day), _sales(visits, horizon=horizon), _buyers(visits, horizon=horizon)):
         joined = joined.left_join(part, "set").drop("set_right")
     joined = joined.mutate(**{name: ibis.coalesce(joined[name], 0) for name in joined.columns if name not in ("set", "amount")})
-    joined = joined.cross_join(_totals(shop, day, horizon=horizon))
+    joined = joined.cross_join(totals)
     share = joined.orders / ibis.greatest(joined.all_orders, 1)
     share_30 = joined.sold_30 / ibis.greatest(joined.all_orders_30, 1)
     share_90 = joined.sold_90 / ibis.greatest(joined.all_orders_90, 1)
@@ -148,7 +153,8 @@ def _buyers(visits: Table, *, horizon: int) -> Table:
     )
 
 
-def _totals(shop: Shop, day: int, *, horizon: int) -> Table:
+def all_orders(shop: Shop, day: int, *, horizon: int) -> Table:
+    """What facts of sets are shares of, in one row: orders before ``day`` with lines, days they go back, customers of a horizon ago."""
     lines, orders = before(shop.lines, day), before(shop.orders, day)
     all_orders = lines.select("order", "ago").distinct()
     counts = all_orders.agg(

@@ -17,7 +17,7 @@ from features.dates import day_number, day_of
 from features.errors import DataError
 from features.events import SET_EVENT_NAMES, SET_WINDOW, event_facts, known_days, set_event_facts
 from features.expressions import UNIT, before, decayed
-from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, history, members, set_facts, set_visits
+from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, all_orders, history, later_orders, members, set_facts, set_visits
 from features.products import ProductSet, membership
 from features.shop import Shop
 
@@ -38,12 +38,14 @@ class PairFacts:
 
     def of(self, asked: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
         """An array per name, in the order of the keys that are asked about."""
-        place = np.minimum(np.searchsorted(self.keys, asked), max(len(self.keys) - 1, 0))
-        found = np.flatnonzero(self.keys[place] == asked) if len(self.keys) else np.empty(0, np.int64)
+        first, last = np.searchsorted(self.keys, (asked.min(initial=0), asked.max(initial=0) + 1))
+        keys, values = self.keys[first:last], self.values[first:last]
+        place = np.minimum(np.searchsorted(keys, asked), max(len(keys) - 1, 0))
+        found = np.flatnonzero(keys[place] == asked) if len(keys) else np.empty(0, np.int64)
         columns = {}
         for number, (name, missing) in enumerate(self.missing.items()):
             columns[name] = np.full(len(asked), missing, np.float32)
-            columns[name][found] = self.values[place[found], number]
+            columns[name][found] = values[place[found], number]
         return columns
 
 
@@ -179,11 +181,20 @@ class Snapshot:
         engine = self.shop.engine
         listed = engine.create_table("set_members", members(self.shop, matrix), temp=True, overwrite=True)
         visits = engine.create_table("set_visits", set_visits(self.shop, listed, self.day), temp=True, overwrite=True)
-        facts = set_facts(self.shop, listed, visits, self.day, horizon=self.horizon, sets=len(sets)).to_pandas().drop(columns="set")
-        past = history(self.shop, listed, visits, self.day, horizon=self.horizon)
+        told = set_facts(self.shop, listed, visits, self._all_orders, self.day, horizon=self.horizon, sets=len(sets))
+        facts = told.to_pandas().drop(columns="set")
+        past = history(self.shop, listed, visits, self._later_orders, self.day, horizon=self.horizon)
         keys, values = self._keyed(past, [feature.name for feature in HISTORY_FEATURES])
         of_sets = facts[[feature.name for feature in SET_FEATURES]].astype(np.float32)
         return Pairs(self, tuple(sets), matrix, keys, values, of_sets, self._seen(listed) if self.shop.has_events else None)
+
+    @cached_property
+    def _all_orders(self) -> Table:
+        return all_orders(self.shop, self.day, horizon=self.horizon).cache()
+
+    @cached_property
+    def _later_orders(self) -> Table:
+        return later_orders(self.shop, self.day).cache()
 
     def _seen(self, members: Table) -> PairFacts:
         keys, values = self._keyed(set_event_facts(self.shop, members, self.day, known=self.event_days), SET_EVENT_NAMES)

@@ -132,7 +132,9 @@ def test_what_the_import_kept_is_what_is_worked_out_without_it(shop: Path, name:
 
 
 def test_drawn_customers_bring_all_that_is_theirs_and_a_fair_share_of_the_rest() -> None:
-    orders = [(f"o{number}", f"c{number % 2000}" if number % 3 else None, "completed", None) for number in range(9000)]
+    orders: list[tuple[str, str | None, str, float | None]] = [
+        (f"o{number}", f"c{number % 2000}" if number % 3 else None, "completed", None) for number in range(9000)
+    ]
     shop = _shop([(order[0], f"p{place % 5}", 1, 2.0) for place, order in enumerate(orders)], orders)
     few, fewer = shop.drawn(500), shop.drawn(200)
     whole, some, least = (each.lines.to_pandas() for each in (shop, few, fewer))

@@ -21,7 +21,7 @@ from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.base import Floats, load_arrays, save_arrays
 from models.blend import Blend, BlendConfig
-from models.pairs.affinity import Affinity, AffinityConfig
+from models.pairs.affinity import Affinity, AffinityConfig, Leanings
 from models.pairs.intervals import Spread
 from models.pairs.pair_features import PairColumns
 from models.pairs.ruled import RuleAlone, Ruled
@@ -31,6 +31,8 @@ LINE_ROWS = 200_000
 """Pairs that the two numbers of the level are fitted on."""
 BLOCK = 500_000
 """Pairs whose columns are held in memory at once when scoring."""
+LOOKED_UP = 40_000_000
+"""Pairs whose history is asked for at once: each question looks at all orders, however few pairs it is about."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,7 @@ class Interest:
         leanings = self.affinity.of(snapshot, catalogue)
         with ThreadPoolExecutor(max_workers=1) as ahead:
             waiting: tuple[int, int, Future[Floats]] | None = None
-            for first, last in _stretches(len(sets), width=max(1, BLOCK // people)):
-                columns = PairColumns(snapshot.pairs(sets[first:last]), leanings).of(*_grid(people, last - first))
+            for first, last, columns in _columns(snapshot, sets, leanings, people):
                 told, waiting = waiting, (first, last, ahead.submit(self.probability, columns))
                 del columns  # else one block more is held than is worked on
                 if told is not None:
@@ -167,6 +168,15 @@ class Interest:
     def log_odds(self, columns: pd.DataFrame) -> Floats:
         """The log-odds of pairs before they are corrected."""
         return np.asarray(self.slope * self.blend.log_odds(columns) + self.intercept, np.float32)
+
+
+def _columns(snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings, people: int) -> Iterator[tuple[int, int, pd.DataFrame]]:
+    """The columns of all pairs in blocks of sets: (first, one past the last, a row per pair)."""
+    for start, stop in _stretches(len(sets), width=max(1, LOOKED_UP // people)):
+        known = PairColumns(snapshot.pairs(sets[start:stop]), leanings)
+        for first, last in _stretches(stop - start, width=max(1, BLOCK // people)):
+            customers, places = _grid(people, last - first)
+            yield start + first, start + last, known.of(customers, places + first)
 
 
 def _stretches(count: int, *, width: int) -> Iterator[tuple[int, int]]:

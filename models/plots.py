@@ -1,4 +1,4 @@
-"""Tables of an evaluation become drawings: gain, lift and calibration. Nothing is shown or kept open; whoever calls writes them to files."""
+"""Tables of an evaluation become drawings: gain, lift, calibration and importance. Nothing is shown or kept open."""
 
 from collections.abc import Iterator, Mapping
 from io import BytesIO
@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 SIZE = (7.0, 4.5)
 DPI = 120
-CURVES = 4
+CURVES, BARS = 4, 20
 _CHANCE: dict[str, Any] = {"color": "0.6", "linestyle": "--", "linewidth": 1.0}
 
 
@@ -26,6 +26,7 @@ def gain_figure(gain: pd.DataFrame) -> Figure:
     axes.plot([0, 1], [0, 1], label="chance", **_CHANCE)
     for label, curve in _curves(gain):
         axes.plot(curve["share"], curve["gain"], label=label)
+        _band(axes, curve, 1.0)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(loc="lower right")
@@ -38,6 +39,7 @@ def lift_figure(gain: pd.DataFrame) -> Figure:
     axes.axhline(1.0, label="chance", **_CHANCE)
     for label, curve in _curves(gain[gain["share"] > 0]):
         axes.plot(curve["share"], curve["lift"], label=label)
+        _band(axes, curve, curve["share"])
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.legend(loc="upper right")
@@ -65,8 +67,17 @@ def calibration_figure(calibration: pd.DataFrame) -> Figure:
     return figure
 
 
+def importance_figure(importance: pd.DataFrame) -> Figure:
+    """What the model looks at most, a bar per column, the ``BARS`` longest; ``importance`` has feature and share, the highest first."""
+    shown = importance.head(BARS)[::-1]
+    figure, axes = _empty("What the model looks at most", "share of what the trees gain", "")
+    axes.barh(shown["feature"].tolist(), shown["share"].tolist())
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    return figure
+
+
 def drawings(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
-    """Every drawing that the tables of a backtest allow: gain and lift from ``gain``, calibration from ``calibration``.
+    """Every drawing that the tables of a backtest allow: gain and lift from ``gain``, calibration from ``calibration``, and of ``importance``.
 
     Of several methods the ``CURVES`` best are drawn, as means over the origins.
     """
@@ -76,6 +87,8 @@ def drawings(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
         found |= {"gain": gain_figure(gain), "lift": lift_figure(gain)}
     if "calibration" in tables:
         found["calibration"] = calibration_figure(tables["calibration"])
+    if "importance" in tables:
+        found["importance"] = importance_figure(tables["importance"])
     return found
 
 
@@ -84,7 +97,8 @@ def best_curves(gain: pd.DataFrame, *, count: int = CURVES) -> pd.DataFrame:
     if "method" not in gain or gain["method"].nunique() < 2:
         return gain
     points = gain.groupby(["method", "origin"] if "origin" in gain else ["method"], sort=False).cumcount()
-    means = gain.groupby(["method", points.rename("point")], sort=False)[["share", "gain", "lift"]].mean().reset_index("method")
+    columns = [name for name in ("share", "gain", "lift", "gain_low", "gain_high") if name in gain]
+    means = gain.groupby(["method", points.rename("point")], sort=False)[columns].mean().reset_index("method")
     best = means.groupby("method")["gain"].mean().nlargest(count).index
     curves: list[pd.DataFrame] = [means[means["method"] == method] for method in best]
     return pd.concat(curves, ignore_index=True)
@@ -112,6 +126,12 @@ def _empty(title: str, across: str, upwards: str) -> tuple[Figure, Axes]:
     axes.set_ylabel(upwards)
     axes.grid(visible=True, color="0.92")
     return figure, axes
+
+
+def _band(axes: Axes, curve: pd.DataFrame, over: pd.Series | float) -> None:
+    """The middle 95 % of draws of customers, where they were drawn."""
+    if "gain_low" in curve and curve["gain_low"].notna().all():
+        axes.fill_between(curve["share"], curve["gain_low"] / over, curve["gain_high"] / over, alpha=0.2)
 
 
 def _curves(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -31,7 +31,19 @@ from models.pairs.affinity import AffinityConfig
 from models.pairs.interest import InterestConfig
 from models.pairs.training_sets import SetMixture
 from training.fits import Fits, Recipe
-from training.tracking import Registered, Run, Version, log_evaluation, log_training, mirror_champion, registered, tracked
+from training.tracking import (
+    Registered,
+    Run,
+    Version,
+    forget,
+    log_evaluation,
+    log_step,
+    log_training,
+    mirror_champion,
+    registered,
+    tracked,
+    tracked_week,
+)
 from training.tracking.answers import KEPT, Answers, store_snapshot
 from training.tracking.runs import PERSONAL
 from training.tracking.store import Store, load_mlflow
@@ -247,8 +259,8 @@ def test_a_training_logs_its_recipe_measures_and_drawings(folder: Path, trained:
     params = {"horizon": "30", "interest.blend.trees": "5", "interest.affinity.factors": "4", "training_dates": "2025-01-01, 2025-02-01"}
     assert params.items() <= run.data.params.items()
     assert run.data.tags["tables"] == "stored"
-    assert artifacts(folder, version.run_id, "figures") == {"figures/gain.png", "figures/lift.png"}
-    assert artifacts(folder, version.run_id, "evaluation") == {"evaluation/gain.json", "evaluation/customers.json"}
+    assert artifacts(folder, version.run_id, "figures") == {"figures/gain.png", "figures/lift.png", "figures/importance.png"}
+    assert artifacts(folder, version.run_id, "evaluation") == {f"evaluation/{name}.json" for name in ("gain", "customers", "importance")}
 
 
 def test_an_evaluation_is_a_run_of_its_own(folder: Path) -> None:
@@ -408,3 +420,36 @@ def ask(address: str, body: object) -> bytes:
             if not isinstance(error.reason, OSError) or time.monotonic() > until:
                 raise
             time.sleep(1)
+
+
+def test_a_week_is_a_run_with_children_and_one_that_was_killed_is_closed(folder: Path) -> None:
+    client = client_of(folder)
+    with tracked_week(folder) as killed:
+        child = client.create_run(client.get_run(killed.run_id).info.experiment_id, tags={"mlflow.parentRunId": killed.run_id})
+    client.update_run(killed.run_id, status="RUNNING")
+    with tracked_week(folder, "") as week:
+        step = log_step(folder, "scoring", facts={"bundle": "first"}, measures={"customers": 3.0})
+        with pytest.raises(DataError, match="there is no shop"), tracked(folder):
+            raise DataError("there is no shop")
+        week.log("weekly", facts={"bundle": "first"}, texts={"run_result.json": "{}"})
+    statuses = {run: client.get_run(run).info.status for run in (killed.run_id, child.info.run_id, week.run_id, step)}
+    assert list(statuses.values()) == ["KILLED", "KILLED", "FINISHED", "FINISHED"]
+    found = client.get_run(step).data
+    assert found.tags["mlflow.parentRunId"] == week.run_id and found.tags["kind"] == "scoring" and found.metrics == {"customers": 3.0}
+    assert artifacts(folder, week.run_id) == {"run_result.json"} and client.get_run(week.run_id).data.tags["kind"] == "weekly"
+    assert load_mlflow().active_run() is None and "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_what_is_kept_of_removed_bundles_is_removed_but_never_the_champion(folder: Path, trained: Trained) -> None:
+    versions = {}
+    for name in ("first", "second", "third"):
+        with tracked(folder) as run:
+            versions[name] = trained.log(run, bundle=replace(trained.bundle, id=name))
+    mirror_champion(folder, bundle_id="first")
+    for _ in range(2):  # a kill may lie between this and the bundles themselves
+        forget(folder, bundles=["first", "second", "never logged"])
+    assert set(registered(folder)) == {"first", "third"}
+    kept = {name: artifacts(folder, version.run_id) for name, version in versions.items()}
+    assert "bundle" not in kept["second"] and {"evaluation", "figures"} <= kept["second"]
+    assert "bundle" in kept["first"] and "bundle" in kept["third"]
+    assert len(list((folder / "mlruns").rglob("MLmodel"))) == 2

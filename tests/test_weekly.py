@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -122,7 +123,28 @@ def test_a_week_publishes_bundle_and_scores_together(grown: Path) -> None:
     assert list(states(grown)) == list(STEPS) and states(grown)["audiences"] == "done"
     assert (grown / "members" / "lately" / "2026-06-17.parquet").is_file() and (grown / "members" / "lately" / "2026-06-10.parquet").is_file()
     assert set(figures(grown)["as_of"]) == {"2026-06-10", "2026-06-17"} and "audience" in set(figures(grown)["kind"])
-    assert (grown / "reports" / "customers.html").is_file() and (grown / "reports" / "audiences.html").is_file()
+    pages = {path.name for path in (grown / "reports").iterdir()}
+    assert pages == {"customers.html", "audiences.html", "evaluation.html", "history.html"}
+
+
+def test_a_week_is_one_run_in_mlflow_with_its_steps_inside(grown: Path) -> None:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{grown / 'mlflow.db'}")
+    runs = client.search_runs([each.experiment_id for each in client.search_experiments()], order_by=["attributes.start_time"])
+    weeks: dict[str, list[Run]] = {run.info.run_id: [] for run in runs if run.data.tags["kind"] == "weekly"}
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        if run.info.run_id not in weeks:
+            weeks[run.data.tags["mlflow.parentRunId"]].append(run)
+    assert [[run.data.tags["kind"] for run in steps] for steps in weeks.values()] == [["training", "scoring", "evaluation"]] * 2
+    kept = {path.name for path in (grown / "mlruns").rglob("*")}
+    assert {"evaluation.html", "run_result.json", "gain.png", "lift.png", "calibration.png", "importance.png", "figures.json"} <= kept
+    people = set(pd.read_parquet(grown / read_current(grown)["tables"] / "customers.parquet")["customer_id"])
+    for path in (grown / "mlruns").rglob("*"):
+        if path.suffix in (".html", ".json") and "shop" not in path.parts:
+            assert not set(re.findall(r"\b\w+\b", path.read_text(encoding="utf-8"))) & people, path
 
 
 def test_a_second_run_says_what_it_skips_and_why(shop: Path, weeks: list[list[Path]]) -> None:

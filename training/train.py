@@ -16,7 +16,7 @@ from models.blend import BlendConfig
 from models.bundle import Bundle
 from models.customers.likelihood import LikelihoodConfig
 from models.customers.outlook import Outlook, OutlookConfig
-from models.kept import remove_older
+from models.kept import older, remove_older
 from models.pairs.interest import InterestConfig
 from models.pairs.ruled import RuleAlone, Ruled
 from training.backtest import Backtest, backtest, backtest_dates
@@ -81,7 +81,7 @@ def train(
     as_of = as_of or shop.default_as_of
     shop.check_date(as_of)
     fits = Fits(shop, recipe, say)
-    from training.tracking import Store, log_training, mirror_champion  # MLflow takes seconds to import
+    from training.tracking import Store, forget, log_training, mirror_champion  # MLflow takes seconds to import
 
     Store.of(folder).reach()
     with locked(folder):
@@ -93,7 +93,9 @@ def train(
         if promote or read_current(folder).get("bundle") in (None, f"{BUNDLES}/{bundle.id}"):
             publish(folder, bundle=f"{BUNDLES}/{bundle.id}")
             mirror_champion(folder, config.shop.name, bundle_id=bundle.id)
-        if removed := remove_older(folder, keep=config.train.keep, keep_days=config.train.keep_days):
+        limits = {"keep": config.train.keep, "keep_days": config.train.keep_days}
+        forget(folder, config.shop.name, bundles=[each.name for each in older(folder, **limits)])
+        if removed := remove_older(folder, **limits):
             say(f"removed what is old: {listed([f'{BUNDLES}/{each}' for each in removed])}")
     return bundle
 

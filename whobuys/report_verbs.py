@@ -120,12 +120,16 @@ def history(
         say(f"note: {each}")
 
 
-def write_evaluation(shop: Path, path: Path, bundle: str | None = None) -> Path:
-    """Write the page about the model from what its own training measured; its path comes back."""
+def write_evaluation(shop: Path, path: Path, bundle: str | None = None, *, log: bool = False) -> Path:
+    """Write the page about the model from what its own training measured, and with ``log`` keep it in MLflow, too; its path comes back."""
     from whobuys import evaluated
 
     evaluated.check(report=path, table=None)
-    evaluated.write(evaluated.page_of(shop, evaluated.kept(shop, bundle)), path)
+    found = evaluated.kept(shop, bundle)
+    if log:
+        evaluated.keep(shop, found, path)
+    else:
+        evaluated.write(evaluated.page_of(shop, found), path)
     return path
 
 

@@ -28,6 +28,7 @@ from serving.scores import Scores, score
 from training.fits import Fits, Recipe
 from training.match import Match, differences, match
 from training.train import LIBRARIES, bundle_id, recipe_of, train
+from whobuys.week_runs import compared, log_comparison, log_scores, week_run
 
 LOCK = ".weekly.lock"
 RESULT = "run_result.json"
@@ -146,14 +147,8 @@ class Week:
         self.compared = match(self.fits, bundle_folder(self.folder), self.as_of, seed=self.config.train.seed)
         if self.compared is None:
             return f"no past date to compare on; what differs: {'; '.join(different)}"
-        self._remember_comparison(self.compared)
+        log_comparison(self.folder, self.config, self.compared, as_of=self.as_of, challenger=self.chosen, champion=str(self.published))
         return f"{self.compared.sentence()}; what differs: {'; '.join(different)}"
-
-    def _remember_comparison(self, found: Match) -> None:
-        from serving.history import remember_comparison
-
-        measures = {"ap": found.ap, "champion_ap": found.champion_ap, "ratio_low": found.low, "ratio_high": found.high, "sets": found.sets}
-        remember_comparison(self.folder, self.as_of, f"{self.chosen} against {self.published}", **measures)
 
     @cached_property
     def _champion(self) -> Bundle:
@@ -193,6 +188,7 @@ class Week:
             say=self.say,
         )
         mirror_champion(self.folder, self.config.shop.name, bundle_id=self.chosen)
+        log_scores(self.folder, self.config, made)
         return f"{made.folder.name}, {len(made.customers):,} customers"
 
     def _is_scored(self) -> bool:
@@ -233,9 +229,13 @@ class Week:
             paths.append(self.folder / FOLDER / f"audiences{PAGE}")
             write_audiences(self.folder, paths[-1], None, None, memory_limit=self.memory_limit, threads=self.threads, tell=self.say)
         if evaluation_tables(self.folder, load_bundle(self.folder)):
-            paths.append(write_evaluation(self.folder, self.folder / FOLDER / f"evaluation{PAGE}"))
+            paths.append(write_evaluation(self.folder, self.folder / FOLDER / f"evaluation{PAGE}", log=self._scored))
         paths.append(write_history(self.folder, self.folder / FOLDER / f"history{PAGE}"))
         return ", ".join(str(path.relative_to(self.folder)) for path in paths)
+
+    @property
+    def _scored(self) -> bool:
+        return any(each.step == "score" and each.state == "done" for each in self.steps)
 
     def remember(self) -> str:
         """Keep the run's figures, and what came of earlier ones."""
@@ -275,8 +275,10 @@ def run(week: Week, *, now: Callable[[], datetime], wait_seconds: float = 0) -> 
     with locked(week.folder, wait_seconds=wait_seconds, name=LOCK):
         began, error = now(), None
         try:
-            for name, step in STEPS.items():
-                week.steps.append(_done(week, name, step))
+            with week_run(week.folder, week.config, dry=week.dry) as results:
+                for name, step in STEPS.items():
+                    week.steps.append(_done(week, name, step))
+                results.append(_result(week, began, now(), None))
         except Planned:
             week.steps += [Step(name, "skipped", "a dry run changes nothing", 0.0) for name in list(STEPS)[len(week.steps) :]]
         except (WhobuysError, OSError) as raised:
@@ -319,9 +321,5 @@ def _result(week: Week, began: datetime, ended: datetime, error: BaseException |
         **{name: current.get(name) for name in ("tables", "bundle", "scores")},
         "steps": [asdict(each) for each in week.steps],
         "findings": [asdict(each) for each in week.findings],
-        "compared": None if week.compared is None else _compared(week.compared),
+        "compared": compared(week.compared),
     }
-
-
-def _compared(found: Match) -> dict[str, object]:
-    return {**asdict(found), "dates": [str(each) for each in found.dates], "worse": found.worse}

@@ -27,5 +27,5 @@ def log_evaluation(
 
     with tempfile.TemporaryDirectory() as folder, tracked(shop_folder, name) as run:
         figures = {title: save(figure, Path(folder) / f"{title}.png") for title, figure in drawings(tables).items()}
-        run.log_evaluation(facts=facts, measures=measures, tables=tables, figures=figures, page=page)
+        run.log("evaluation", facts=facts, measures=measures, tables=tables, figures=figures, texts={"evaluation.html": page} if page else {})
         return run.run_id

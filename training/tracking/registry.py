@@ -1,5 +1,6 @@
 """What the registry of MLflow knows of a shop's bundles, and its aliases, which mirror what ``current.json`` says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,3 +74,31 @@ def _mirror(store: Store, model: str, bundle_id: str) -> Version | None:
         newest = max(own, key=int)
         client.set_registered_model_alias(model, CHAMPION, newest)
         return Version(model, newest, CHAMPION, str(versions[newest].run_id))
+
+
+def forget(shop_folder: Path, name: str = "", *, bundles: Sequence[str]) -> None:
+    """Remove what MLflow keeps of bundles that are removed: versions of the model, its files, and the bundle in each run. Parameters, measures and
+    drawings stay, and so does whatever is the champion. Raises DataError naming the store when it does not answer or refuses.
+    """
+    store = Store.of(shop_folder)
+    if not bundles or not store.begun:
+        return
+    store.reach()
+    with store.used() as mlflow, store.asked():
+        _forget(mlflow.MlflowClient(), model_name(shop_folder, name), set(bundles))
+
+
+def _forget(client, model: str, bundles: set[str]) -> None:  # type: ignore[no-untyped-def]  # MLflow ships no types
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    found = [each for each in client.search_model_versions(f"name = '{model}'") if each.tags.get("bundle") in bundles]
+    aliases = client.get_registered_model(model).aliases if found else {}
+    for version in found:
+        if str(aliases.get(CHAMPION)) == str(version.version):
+            continue
+        client.delete_model_version(model, version.version)
+        run = client.get_run(version.run_id)
+        get_artifact_repository(run.info.artifact_uri).delete_artifacts("bundle")  # type: ignore[no-untyped-call]
+        for logged in run.outputs.model_outputs if run.outputs else []:
+            get_artifact_repository(client.get_logged_model(logged.model_id).artifact_location).delete_artifacts()  # type: ignore[no-untyped-call]
+            client.delete_logged_model(logged.model_id)

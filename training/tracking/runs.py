@@ -73,38 +73,29 @@ class Run:
             self.mlflow.log_artifacts(str(bundle_folder), "bundle")
             return self._register(bundle, shop, facts=facts)
 
-    def log_evaluation(
+    def log(
         self,
+        kind: str,
         *,
         facts: Mapping[str, str],
-        measures: Mapping[str, float],
-        tables: Mapping[str, pd.DataFrame],
-        figures: Mapping[str, Path],
-        page: str,
+        params: Mapping[str, object] | None = None,
+        measures: Mapping[str, float] | None = None,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        figures: Mapping[str, Path] | None = None,
+        texts: Mapping[str, str] | None = None,
     ) -> None:
-        """Log an evaluation: ``facts`` as tags beside kind = evaluation, ``tables`` and ``figures`` as of a training, ``page`` as evaluation.html.
+        """Log what is no training: ``facts`` as tags beside ``kind``, ``tables`` and ``figures`` as of a training, ``texts`` by the names of their
+        files.
 
         Raises ValueError for a table with a personal column, DataError when the store refuses.
         """
         with self.store.asked():
-            self.mlflow.set_tags({**facts, "kind": "evaluation", "whobuys": code_version()})
-            self._log_measures(measures)
-            self._log_files(tables, figures)
-            if page:
-                self.mlflow.log_text(page, "evaluation.html")
-
-    def log_tuning(
-        self, *, facts: Mapping[str, str], params: Mapping[str, object], measures: Mapping[str, float], tables: Mapping[str, pd.DataFrame]
-    ) -> None:
-        """Log a tuning: ``facts`` as tags beside kind = tune, ``tables`` as of a training.
-
-        Raises ValueError for a table with a personal column, DataError when the store refuses.
-        """
-        with self.store.asked():
-            self.mlflow.set_tags({**facts, "kind": "tune", "whobuys": code_version()})
-            self.mlflow.log_params({name: str(value) for name, value in params.items()})
-            self._log_measures(measures)
-            self._log_files(tables, {})
+            self.mlflow.set_tags({**facts, "kind": kind, "whobuys": code_version()})
+            self.mlflow.log_params({name: str(value) for name, value in (params or {}).items()})
+            self._log_measures(measures or {})
+            self._log_files(tables or {}, figures or {})
+            for name, content in (texts or {}).items():
+                self.mlflow.log_text(content, name)
 
     def _log_measures(self, measures: Mapping[str, float]) -> None:
         self.mlflow.log_metrics({name: float(value) for name, value in measures.items() if math.isfinite(value)})
@@ -118,7 +109,8 @@ class Run:
                     "data": json.loads(table.to_json(orient="values", date_format="iso")),
                 }
                 (Path(folder) / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-            self.mlflow.log_artifacts(folder, "evaluation")
+            if tables:
+                self.mlflow.log_artifacts(folder, "evaluation")
         for name, figure in figures.items():
             with tempfile.TemporaryDirectory() as folder:
                 copy = Path(folder) / f"{name}{figure.suffix}"
@@ -157,7 +149,8 @@ class Run:
 def tracked(shop_folder: Path, name: str = "") -> Iterator[Run]:
     """Open a run for a training of the shop called ``name`` (empty: as its folder); begin with it, so that a store that is down is known at once.
 
-    A run that ``mlflow run`` began is continued in its store. Whatever is raised inside marks the run as failed.
+    A run that ``mlflow run`` began is continued in its store; one that is opened inside another is its child. Whatever is raised inside marks the
+    run as failed.
     Raises DataError naming the store when it does not answer or refuses.
     """
     store = Store.of(shop_folder)
@@ -165,8 +158,9 @@ def tracked(shop_folder: Path, name: str = "") -> Iterator[Run]:
     model = model_name(shop_folder, name)
     with store.used() as mlflow:
         with store.asked():
-            experiment = _experiment(mlflow, store, model)
-            run = mlflow.start_run(run_id=store.run_id, experiment_id=experiment, nested=mlflow.active_run() is not None)
+            outer = mlflow.active_run()
+            experiment = outer.info.experiment_id if outer else _experiment(mlflow, store, model)
+            run = mlflow.start_run(run_id=None if outer else store.run_id, experiment_id=experiment, nested=outer is not None)
         with run:
             yield Run(mlflow, store, model, str(run.info.run_id))
 

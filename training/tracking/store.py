@@ -86,17 +86,31 @@ class Store:
 
     @contextmanager
     def used(self) -> Iterator[ModuleType]:
-        """MLflow, speaking to this store; afterwards what it spoke to before. Its address is also set as a variable, which is put back, too."""
+        """MLflow, speaking to this store; afterwards what it spoke to before, also when one is used inside another. The variable that MLflow sets to
+        its address is put back at once."""
         mlflow = load_mlflow()
-        before = os.environ.get(URI)
+        before, outer = os.environ.get(URI), _USED[-1] if _USED else None
         with self.asked():
             mlflow.set_tracking_uri(self.uri)
+        _USED.append(self.uri)
         try:
+            _put_back(before)
             yield mlflow
         finally:
-            mlflow.set_tracking_uri(None)
-            if before is not None:
-                os.environ[URI] = before
+            _USED.pop()
+            mlflow.set_tracking_uri(outer)
+            _put_back(before)
+
+
+_USED: list[str] = []
+"""The addresses of the stores that are in use, one inside the other."""
+
+
+def _put_back(address: str | None) -> None:
+    if address is None:
+        os.environ.pop(URI, None)
+    else:
+        os.environ[URI] = address
 
 
 def load_mlflow() -> ModuleType:

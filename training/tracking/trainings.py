@@ -8,6 +8,7 @@ import pandas as pd
 
 from features.shop import Shop
 from models.bundle import Bundle
+from models.pairs.interest import Interest
 from training.tracking.runs import Version, tracked
 
 
@@ -17,8 +18,11 @@ def log_training(shop_folder: Path, bundle_folder: Path, *, bundle: Bundle, tabl
     Parameters are the bundle's recipe, measures those of its facts; drawings are made from ``tables``. ``name`` is the shop's, empty: its folder's.
     Raises DataError naming the store when it does not answer or refuses.
     """
+    from models.pairs.importance import importance
     from models.plots import drawings, save
 
+    if isinstance(bundle.pair_model, Interest):
+        tables = {**tables, "importance": importance(bundle.pair_model)}
     with tempfile.TemporaryDirectory() as folder, tracked(shop_folder, name) as run:
         figures = {title: save(figure, Path(folder) / f"{title}.png") for title, figure in drawings(tables).items()}
         return run.log_training(

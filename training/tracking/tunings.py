@@ -17,5 +17,5 @@ def log_tuning(shop_folder: Path, found: Tuning, *, seed: int, tables: str, name
     chosen = {f"model.{setting}": value for setting, value in (found.settings or {}).items()}
     params = {"trials": len(found.trials) - 1, "seed": seed, **chosen}
     with tracked(shop_folder, name) as run:
-        run.log_tuning(facts=facts, params=params, measures=found.measures(), tables={"trials": found.table(), "by_origin": found.by_origin()})
+        run.log("tune", facts=facts, params=params, measures=found.measures(), tables={"trials": found.table(), "by_origin": found.by_origin()})
         return run.run_id

@@ -25,7 +25,7 @@ def changed(shop: Path, bundle: Kept) -> Section:
     """Against the bundle that was in use before it, or else the newest older one that is kept; and the last comparison of recipes."""
     before = _before(shop, bundle)
     each_of = [f"{name}: {each.id}, as of {each.manifest['as_of']}." for name, each in (("Before", before), ("Now", bundle)) if each]
-    said = [_headline(bundle, before), *each_of, *compared(shop), *_last_run(shop)]
+    said = [_headline(bundle, before), *each_of, *compared(shop), *_last_run(shop, bundle.id)]
     return Section(TITLE, said, [_measures(bundle, before)] if before else [])
 
 
@@ -88,12 +88,14 @@ def compared(shop: Path) -> Iterator[str]:
     )
 
 
-def _last_run(shop: Path) -> Iterator[str]:
-    """What the last weekly run found in the new orders."""
+def _last_run(shop: Path, bundle: str) -> Iterator[str]:
+    """What the weekly run that last used the bundle found in the new orders."""
     path = shop / RESULT
     if not path.is_file():
         return
     result = read_json(path)
+    if Path(str(result.get("bundle"))).name != bundle:
+        return
     findings = result.get("findings")
     told = [str(each["text"]) for each in findings if isinstance(each, dict)] if isinstance(findings, list) else []
     ended = f"{str(result.get('ended'))[:10]} ({result.get('state')})"

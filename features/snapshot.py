@@ -26,6 +26,9 @@ By = Literal["product", "category", "brand"]
 KEPT_ENTRIES = 1_000_000
 """A matrix with at most so many entries is kept with its snapshot: many look at it, and asking again takes longer than what it is asked for."""
 
+MISSING_HISTORY = {feature.name: np.nan if feature.name in NO_HISTORY else 0.0 for feature in HISTORY_FEATURES}
+"""What is said of a pair without history."""
+
 
 @dataclass(frozen=True, eq=False)
 class PairFacts:
@@ -68,12 +71,22 @@ class Pairs:
 
     def history(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
         """``HISTORY_FEATURES`` of the given pairs, an array each in their order; counts are 0 and ages unknown where there is no history."""
-        missing = {feature.name: np.nan if feature.name in NO_HISTORY else 0.0 for feature in HISTORY_FEATURES}
-        return PairFacts(self.keys, self.values, missing).of(self._keys(customers, sets))
+        return PairFacts(self.keys, self.values, MISSING_HISTORY).of(self._keys(customers, sets))
 
     def seen(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
         """``SET_EVENT_FEATURES`` of the given pairs, as ``history``; none for a shop without events."""
         return {} if self.events is None else self.events.of(self._keys(customers, sets))
+
+    def acquainted(self, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Customer and set positions of the pairs of which anything is known, history or events, of the sets ``first`` .. ``last`` (exclusive)."""
+        people = len(self.snapshot.customer_ids)
+        parts = [each[slice(*np.searchsorted(each, (first * people, last * people)))] for each in (self.keys, *self._seen_keys)]
+        sets, customers = np.divmod(np.unique(np.concatenate(parts)) if len(parts) > 1 else parts[0], people)
+        return customers, sets
+
+    @property
+    def _seen_keys(self) -> tuple[NDArray[np.int64], ...]:
+        return () if self.events is None else (self.events.keys,)
 
     def _keys(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> NDArray[np.int64]:
         return sets.astype(np.int64) * len(self.snapshot.customer_ids) + customers

@@ -2,6 +2,7 @@
 which finds rates and products of rates."""
 
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from models.base import Floats
 from models.logistic import Logistic
+from models.tree_tables import Begun as BegunTrees
 from models.tree_tables import Trees
 from models.trees import TreesConfig, boosted
-from models.unknown import by_name, sometimes_unknown
+from models.unknown import NAMES, by_name, sometimes_unknown
 
 TREES, LOGISTIC = "trees.txt", "logistic.json"
 ROWS = 100_000
@@ -55,6 +57,10 @@ class Blend:
         trees = self.trees.raw_scores(rows.to_numpy(np.float32), threads=self.threads)
         return np.asarray((trees + self.logistic.log_odds(rows)) / 2, np.float32)
 
+    def begun(self, known: Mapping[str, Floats]) -> "Begun":
+        """The learners with what the ``known`` columns (each an array of as many rows) say worked out once and for all."""
+        return Begun(self.trees.begun(known), self.logistic, self.logistic.sums(known) + self.logistic.constant, self.threads)
+
     def contributions(self, columns: pd.DataFrame, together: NDArray[np.floating]) -> Floats:
         """How far groups of columns move the log-odds of each row from those of the mean row: rows x groups.
 
@@ -79,3 +85,21 @@ class Blend:
         """The inverse of ``save``."""
         logistic = json.loads((folder / LOGISTIC).read_text(encoding="utf-8"))
         return cls(Trees.load(folder / TREES), Logistic.of_dict(logistic), threads)
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """Fitted learners of which some columns are known already: ``told`` is what these, and the constant, add to the regression's log-odds."""
+
+    trees: BegunTrees
+    logistic: Logistic
+    told: Floats
+    threads: int
+
+    def log_odds(self, same: Mapping[str, Floats], varying: Mapping[str, Floats]) -> Floats:
+        """As ``Blend.log_odds`` of rows of which the other columns are the ``same`` for all, or ``varying``; those of events that are not there are
+        unknown."""
+        there = self.trees.known | same.keys() | varying.keys()
+        same = {**same, **{name: np.asarray(np.nan, np.float32) for name in NAMES if name not in there}}
+        trees = self.trees.raw_scores(same, varying, threads=self.threads)
+        return np.asarray((trees + self.told + self.logistic.sums(same) + self.logistic.sums(varying)) / 2, np.float32)

@@ -1,5 +1,6 @@
 """A logistic regression on logarithms: every column as sign(x) log(1 + |x| / its own small unit), standardised, with flags for what is unknown."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -47,8 +48,25 @@ class Logistic:
     def log_odds(self, frame: pd.DataFrame) -> Floats:
         """The log-odds of each row; columns are found by name."""
         values = _logarithms(frame[list(self.columns)], self.unit, self.unknown)
+        return values @ (self.weights / self.spread) + self.constant
+
+    @property
+    def constant(self) -> np.float32:
+        """What is added to ``sums`` over all columns to make log-odds."""
+        return np.float32(self.intercept - self.mean @ (self.weights / self.spread))
+
+    def sums(self, columns: Mapping[str, Floats]) -> Floats:
+        """What some of the columns add to the log-odds, each an array of as many rows, or one value for all; others than its own add nothing."""
         weights = self.weights / self.spread
-        return values @ weights + np.float32(self.intercept - self.mean @ weights)
+        total = np.zeros(1, np.float32)
+        for name, values in columns.items():
+            if name not in self.columns:
+                continue
+            place = self.columns.index(name)
+            total = total + weights[place] * _logarithm(np.atleast_1d(np.asarray(values, np.float32)), self.unit[place])
+            if name in self.unknown:
+                total = total + weights[len(self.columns) + self.unknown.index(name)] * np.isnan(values)
+        return np.asarray(total, np.float32)
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """How far each column, with its flag, moves the log-odds of each row from those of the mean row."""

@@ -49,10 +49,9 @@ class Split:
         unknown_below = bool(decision & UNKNOWN_LEFT) if decision & MISSING == MISSING_NAN else threshold >= 0
         return cls(column, below, not unknown_below)
 
-    def above(self, columns: Floats) -> NDArray[np.bool_]:
-        """The answer for every row."""
-        values = columns[:, self.column]
-        return ~(values <= self.limit) if self.unknown_above else values > self.limit
+    def above(self, values: Floats) -> NDArray[np.bool_]:
+        """The answer for every value of the column."""
+        return np.logical_not(values <= self.limit) if self.unknown_above else np.asarray(values > self.limit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +88,7 @@ class Tree:
         found = np.zeros(len(columns), np.uint8)
         for split in reversed(self.splits):
             np.add(found, found, out=found)  # all answers so far one place up: faster than shifting each to its own
-            np.add(found, split.above(columns).view(np.uint8), out=found)
+            np.add(found, split.above(columns[:, split.column]).view(np.uint8), out=found)
         return found
 
     def cases(self, width: int) -> Floats:
@@ -133,6 +132,20 @@ class Trees:
             return np.asarray(self.booster.predict(columns, raw_score=True, num_threads=threads), np.float64)
         return _summed(self.tables, [each.values[:, None] for each in self.tables], columns, threads=threads)[:, 0]
 
+    def begun(self, known: Mapping[str, Floats]) -> "Begun":
+        """The trees with their questions about the ``known`` columns (each an array of as many rows) answered once and for all.
+
+        Raises ValueError when a tree cannot be looked up."""
+        if self.tables is None:
+            raise ValueError("trees that cannot be looked up cannot be begun")
+        rows = len(next(iter(known.values())))
+        answered = np.zeros((len(self.tables), rows), np.uint8)
+        for tree, answers in zip(self.tables, answered, strict=True):
+            for place, split in enumerate(tree.splits):
+                if self.names[split.column] in known:
+                    answers += split.above(known[self.names[split.column]]).view(np.uint8) << np.uint8(place)
+        return Begun(self.tables, self.names, answered, frozenset(known))
+
     def contributions(self, columns: Floats, together: NDArray[np.floating], *, threads: int) -> Numbers:
         """How far groups of columns move what the trees say of every row: rows x groups. ``together`` (columns x groups) is 1 where a column belongs.
 
@@ -157,6 +170,46 @@ class Trees:
     def load(cls, path: Path) -> Self:
         """The inverse of ``save``."""
         return cls(path.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """Trees of which some questions are answered already: ``answered`` (trees x rows) are the bits of those about the columns ``known``."""
+
+    trees: Sequence[Tree]
+    names: Sequence[str]
+    answered: Answers
+    known: frozenset[str]
+
+    def raw_scores(self, same: Mapping[str, Floats], varying: Mapping[str, Floats], *, threads: int) -> Numbers:
+        """What the trees say of every row, of which the other columns are the ``same`` for all, or ``varying``: as ``Trees.raw_scores``."""
+        rows = self.answered.shape[1]
+        total = np.zeros(rows)
+        asked = [self._asked(tree, same, varying) for tree in self.trees]
+
+        def add(first: int) -> None:
+            block = slice(first, first + ROWS)
+            sums = total[block]
+            for tree, answered, (told, open_) in zip(self.trees, self.answered, asked, strict=True):
+                answers = answered[block] + told
+                for place, split, values in open_:
+                    answers += split.above(values[block]).view(np.uint8) << place
+                sums += tree.values.take(answers)
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(add, range(0, rows, ROWS)))
+        return total
+
+    def _asked(self, tree: Tree, same: Mapping[str, Floats], varying: Mapping[str, Floats]) -> tuple[np.uint8, list[tuple[np.uint8, Split, Floats]]]:
+        """The bits that are the same for all rows, and what is left to ask of each."""
+        told, open_ = 0, []
+        for place, split in enumerate(tree.splits):
+            name = self.names[split.column]
+            if name in varying:
+                open_.append((np.uint8(place), split, varying[name]))
+            elif name not in self.known:
+                told |= int(split.above(same[name])) << place
+        return np.uint8(told), open_
 
 
 def _summed(trees: Sequence[Tree], tables: Sequence[Numbers], columns: Floats, *, threads: int) -> Numbers:

@@ -22,6 +22,17 @@ AS_OF = date(2025, 9, 1)
 Tables = dict[str, pd.DataFrame]
 
 
+def _check_strangers(made: PairColumns, columns: pd.DataFrame) -> None:
+    """Where nothing is known of a pair, what is said of strangers is what is said of it, column by column."""
+    people, sets = len(made.pairs.snapshot.customer_ids), len(made.pairs.sets)
+    known = np.zeros((sets, people), dtype=bool)
+    known[made.pairs.acquainted(0, sets)[::-1]] = True
+    for place, (same, varying) in enumerate(made.of_strangers(0, sets)):
+        rows = columns.iloc[place * people : (place + 1) * people][~known[place]]
+        said = {name: np.broadcast_to(values, people)[~known[place]] for name, values in (made.strangers | same | varying).items()}
+        pd.testing.assert_frame_equal(pd.DataFrame(said)[list(columns)], rows.reset_index(drop=True))
+
+
 @pytest.fixture(scope="module")
 def tables() -> Tables:
     made = made_up_shop(scale=0.03, seed=4).tables
@@ -112,6 +123,7 @@ def _known(tables: Tables) -> dict[str, pd.DataFrame]:
     people = len(snapshot.customer_ids)
     grid = np.arange(people * len(sets))
     columns = PairColumns(pairs, affinity.of(snapshot, catalogue)).of(grid % people, grid // people)
+    _check_strangers(PairColumns(pairs, affinity.of(snapshot, catalogue)), columns)
     facts = {
         "customers": snapshot.customers(),
         "customer_columns": customer_columns(snapshot),

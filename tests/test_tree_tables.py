@@ -59,3 +59,12 @@ def test_contributions_of_few_rows_are_asked_of_lightgbm(monkeypatch: pytest.Mon
     monkeypatch.setattr(tree_tables, "FEW_ROWS", ROWS + 1)
     monkeypatch.setattr(tree_tables, "_summed", None)
     assert trees.contributions(columns[:1], np.eye(WIDTH), threads=1).shape == (1, WIDTH)
+
+
+def test_trees_that_are_begun_say_the_same() -> None:
+    trees, columns = learnt(leaves=7)
+    columns[:, 2:4] = columns[7, 2:4]
+    named = {f"c{place}": columns[:, place] for place in range(WIDTH)}
+    begun = trees.begun({name: named[name] for name in ("c0", "c5")})
+    said = begun.raw_scores({name: np.asarray(named[name][0]) for name in ("c2", "c3")}, {name: named[name] for name in ("c1", "c4")}, threads=2)
+    np.testing.assert_array_equal(said, trees.raw_scores(columns, threads=2))

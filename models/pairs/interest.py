@@ -4,9 +4,10 @@ A blend of two learners over the columns of pairs; it never sees the name of a s
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,7 @@ from features.errors import DataError
 from features.products import Catalogue, ProductSet
 from features.snapshot import Snapshot
 from models.base import Floats, load_arrays, save_arrays
-from models.blend import Blend, BlendConfig
+from models.blend import Begun, Blend, BlendConfig
 from models.pairs.affinity import Affinity, AffinityConfig, Leanings
 from models.pairs.intervals import Spread
 from models.pairs.pair_features import PairColumns
@@ -31,6 +32,9 @@ LINE_ROWS = 200_000
 """Pairs that the two numbers of the level are fitted on."""
 BLOCK = 500_000
 """Pairs whose columns are held in memory at once when scoring."""
+Strangers = tuple[dict[str, Floats], dict[str, Floats]]
+Block = tuple[int, int, Callable[[], Floats]]
+"""The first set, one past the last, and what works out the probabilities, customers x sets."""
 LOOKED_UP = 40_000_000
 """Pairs whose history is asked for at once: each question looks at all orders, however few pairs it is about."""
 
@@ -121,22 +125,53 @@ class Interest:
     def blocks(self, snapshot: Snapshot, sets: Sequence[ProductSet], catalogue: Catalogue) -> Iterator[tuple[int, int, Floats]]:
         """``predict`` in blocks of sets, in order: (first, one past the last, customers x sets of the block).
 
-        The columns of a block are made while the probabilities of the one before it are worked out.
+        Most customers never bought from most sets: of them a customer's columns are looked at once, and not for every set again. The columns of a
+        block are made while the probabilities of the one before it are worked out.
         """
         if self.rule is not None:
             yield from RuleAlone(self.rule).blocks(snapshot, sets, catalogue)
             return
-        people = len(snapshot.customer_ids)
-        leanings = self.affinity.of(snapshot, catalogue)
+        columns_of = self._by_strangers if self.blend.trees.tables is not None else self._by_rows
         with ThreadPoolExecutor(max_workers=1) as ahead:
             waiting: tuple[int, int, Future[Floats]] | None = None
-            for first, last, columns in _columns(snapshot, sets, leanings, people):
-                told, waiting = waiting, (first, last, ahead.submit(self.probability, columns))
-                del columns  # else one block more is held than is worked on
+            for first, last, work in columns_of(snapshot, sets, self.affinity.of(snapshot, catalogue)):
+                told, waiting = waiting, (first, last, ahead.submit(work))
                 if told is not None:
-                    yield _block(*told, people)
+                    yield told[0], told[1], told[2].result()
             if waiting is not None:
-                yield _block(*waiting, people)
+                yield waiting[0], waiting[1], waiting[2].result()
+
+    def _by_strangers(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Iterator[Block]:
+        """Everybody as if a stranger to each set, then those who are none."""
+        begun: Begun | None = None
+        for start, first, last, columns in _stretches_of(snapshot, sets, leanings):
+            begun = begun or self.blend.begun(columns.strangers)
+            strangers = list(columns.of_strangers(first, last))
+            customers, places = columns.pairs.acquainted(first, last)
+            acquainted = columns.of(customers, places) if len(customers) else None
+            yield start + first, start + last, partial(self._block, begun, strangers, acquainted, (customers, places - first))
+
+    def _block(
+        self, begun: Begun, strangers: Sequence[Strangers], acquainted: pd.DataFrame | None, at: tuple[NDArray[np.int64], NDArray[np.int64]]
+    ) -> Floats:
+        found = np.empty((len(begun.told), len(strangers)), np.float32, order="F")
+        for place, (same, varying) in enumerate(strangers):
+            log_odds = np.asarray(self.slope * begun.log_odds(same, varying) + self.intercept, np.float32)
+            found[:, place] = expit(self.correction.of(log_odds, np.zeros(len(log_odds), dtype=bool)))
+        if acquainted is not None:
+            found[at] = self.probability(acquainted)
+        return found
+
+    def _by_rows(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Iterator[Block]:
+        """Pair by pair, for trees that cannot be looked up."""
+        for start, first, last, columns in _stretches_of(snapshot, sets, leanings):
+            people = len(snapshot.customer_ids)
+            places, customers = np.divmod(np.arange(people * (last - first), dtype=np.int64), people)
+            made = columns.of(customers, places + first)
+            yield start + first, start + last, partial(self._grid, made, people)
+
+    def _grid(self, columns: pd.DataFrame, people: int) -> Floats:
+        return self.probability(columns).reshape(-1, people).T
 
     def proven(self, *, correction: Correction, spread: Spread, rule: Ruled | None) -> Self:
         """The same model with what a backtest learnt."""
@@ -170,27 +205,17 @@ class Interest:
         return np.asarray(self.slope * self.blend.log_odds(columns) + self.intercept, np.float32)
 
 
-def _columns(snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings, people: int) -> Iterator[tuple[int, int, pd.DataFrame]]:
-    """The columns of all pairs in blocks of sets: (first, one past the last, a row per pair)."""
+def _stretches_of(snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Iterator[tuple[int, int, int, PairColumns]]:
+    """Columns of as many sets as are asked about at once: (place of their first among ``sets``, first, one past the last of a block among them)."""
+    people = len(snapshot.customer_ids)
     for start, stop in _stretches(len(sets), width=max(1, LOOKED_UP // people)):
-        known = PairColumns(snapshot.pairs(sets[start:stop]), leanings)
+        columns = PairColumns(snapshot.pairs(sets[start:stop]), leanings)
         for first, last in _stretches(stop - start, width=max(1, BLOCK // people)):
-            customers, places = _grid(people, last - first)
-            yield start + first, start + last, known.of(customers, places + first)
+            yield start, first, last, columns
 
 
 def _stretches(count: int, *, width: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + width, count)) for first in range(0, count, width))
-
-
-def _grid(people: int, sets: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Customers and sets of all pairs, one set after the other."""
-    sets_of, people_of = np.divmod(np.arange(people * sets, dtype=np.int64), people)
-    return people_of, sets_of
-
-
-def _block(first: int, last: int, probability: Future[Floats], people: int) -> tuple[int, int, Floats]:
-    return first, last, probability.result().reshape(last - first, people).T
 
 
 def had(columns: pd.DataFrame) -> NDArray[np.bool_]:

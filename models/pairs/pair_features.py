@@ -1,7 +1,9 @@
 """Facts and affinities of pairs become the columns that the interest model reads."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from features.events import EVENT_NAMES, SET_EVENT_NAMES
 from features.expressions import Feature
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
-from features.snapshot import Pairs
+from features.snapshot import MISSING_HISTORY, Pairs
 from models.base import Floats
 from models.pairs.affinity import AFFINITIES, Leanings
 
@@ -57,6 +59,8 @@ AFFINITY_FEATURES = tuple(
         Feature(f"{name}_share_lift", f"{meaning}, its share over that of the mean customer"),
     )
 )
+OF_BOTH = ("share_shrunk", "price_gap", "expected_by_popularity")
+"""The crossed features that tell customers and sets apart where a customer never bought from the set."""
 SMALL = 1e-6
 
 
@@ -89,19 +93,57 @@ class PairColumns:
             rows[place] = columns.pop(name)
         return pd.DataFrame(rows.T, columns=self.names, copy=False)
 
+    @cached_property
+    def strangers(self) -> dict[str, Floats]:
+        """The columns of all customers that do not depend on the set, where a customer never bought from it."""
+        everybody = len(self.pairs.snapshot.customer_ids)
+        crossed = _crossed(self._nothing, self._people, dict.fromkeys(self._kinds, np.asarray(np.nan, np.float32)))
+        own = {name: np.broadcast_to(values, everybody) for name, values in crossed.items() if name not in OF_BOTH}
+        return self._people | own
+
+    def of_strangers(self, first: int, last: int) -> Iterator[tuple[dict[str, Floats], dict[str, Floats]]]:
+        """The further columns of all customers and each of the sets ``first`` .. ``last`` (exclusive), as if nobody had bought from it nor looked at
+        it: those that are the same for all customers (one number each), and those that vary."""
+        affinities = self._affine(first, last)
+        for place in range(last - first):
+            kind = {name: np.asarray(values[first + place]) for name, values in self._kinds.items()}
+            crossed = _crossed(self._nothing, self._people, kind)
+            varying = {name: crossed[name] for name in OF_BOTH} | {name: values[place] for name, values in affinities.items()}
+            yield self._nothing | {f"of_set_{name}": value for name, value in kind.items()}, varying
+
+    @cached_property
+    def _nothing(self) -> dict[str, Floats]:
+        """What is known of a pair of which nothing is known."""
+        seen = {} if self.pairs.events is None else self.pairs.events.missing
+        return {name: np.asarray(value, np.float32) for name, value in (*MISSING_HISTORY.items(), *seen.items())}
+
     def _affinities(self, customers: NDArray[np.int64], sets: NDArray[np.int64]) -> dict[str, Floats]:
         first, last = int(sets.min()), int(sets.max()) + 1
-        columns = {}
-        for name, values in self.leanings.scores(self.pairs.membership[:, first:last]).items():
-            totals = self.leanings.totals[name]
-            own = values[customers, sets - first]
-            share = own / totals[customers]
-            usual_share = np.asarray((1 / totals) @ values / len(values) + SMALL, np.float32)
-            columns[name] = own
-            columns[f"{name}_share"] = share
-            columns[f"{name}_lift"] = own / (values.mean(axis=0) + SMALL)[sets - first]
-            columns[f"{name}_share_lift"] = share / usual_share[sets - first]
-        return columns
+        known = self._latest.get("sets", (last, first))
+        first, last = known if known[0] <= first and last <= known[1] else (first, last)
+        return {name: values[sets - first, customers] for name, values in self._affine(first, last).items()}
+
+    def _affine(self, first: int, last: int) -> dict[str, Floats]:
+        """``AFFINITY_FEATURES`` of all customers and some sets: sets x customers."""
+        if self._latest.get("sets") != (first, last):
+            columns = {}
+            for name, values in self.leanings.scores(self.pairs.membership[:, first:last]).items():
+                totals = self.leanings.totals[name]
+                own = np.ascontiguousarray(values.T)
+                share = own / totals
+                usual_share = np.asarray((1 / totals) @ values / len(values) + SMALL, np.float32)
+                columns[name] = own
+                columns[f"{name}_share"] = share
+                columns[f"{name}_lift"] = own / (values.mean(axis=0) + SMALL)[:, None]
+                columns[f"{name}_share_lift"] = share / usual_share[:, None]
+            self._latest.update(sets=(first, last), columns=columns)
+        found: dict[str, Floats] = self._latest["columns"]
+        return found
+
+    @cached_property
+    def _latest(self) -> dict[str, Any]:
+        """The affinities that were asked for last: strangers and others of the same sets need the same."""
+        return {}
 
     @cached_property
     def _people(self) -> dict[str, Floats]:

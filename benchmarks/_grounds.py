@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.made_up import END, made_up_shop, write_exports
 from features.products import ProductSet, read_sets
-from models import metrics
+from models import set_metrics
 
 HORIZON, SEED = 30, 1
 SCALE = 0.3
@@ -88,8 +88,8 @@ def of_customers(scores: NDArray[np.floating], known: NDArray[np.object_], custo
 
 def check_ground(ground: Ground, truth: Truth) -> None:
     """Print the ground that is measured on, and stop when it is not the stated one."""
-    enough = truth.outcome.sum(axis=0) >= metrics.MIN_BUYERS
-    new = (truth.outcome & ~truth.bought).sum(axis=0) >= metrics.MIN_NEW
+    enough = truth.outcome.sum(axis=0) >= set_metrics.MIN_BUYERS
+    new = (truth.outcome & ~truth.bought).sum(axis=0) >= set_metrics.MIN_NEW
     found = (len(truth.customers), int(enough.sum()), int((enough & new).sum()), int(truth.outcome.sum()))
     print(f"  ground: {found[0]:,} customers, {found[1]} sets measured ({found[2]} among new buyers), {found[3]:,} outcomes", flush=True)
     assert found == ground.facts, f"the ground must be {ground.facts}; the raw files are others"

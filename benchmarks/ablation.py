@@ -25,7 +25,7 @@ from features.config import Config
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
 from features.products import Catalogue, ProductSet
 from features.shop import Shop
-from models import metrics
+from models import metrics, set_metrics
 from models.base import Floats
 from models.pairs.affinity import AFFINITIES
 from models.pairs.interest import Interest, PairSample
@@ -79,7 +79,7 @@ class Origin:
         parts = np.array_split(self.columns, -(-len(self.columns) // BLOCK))
         given = np.concatenate([model.probability(pd.DataFrame(part, columns=list(self.names))) for part in parts])
         scores = given.reshape(self.outcome.T.shape).T
-        found = metrics.summary(metrics.by_set(scores, self.outcome, self.bought))
+        found = set_metrics.summary(set_metrics.by_set(scores, self.outcome, self.bought))
         return found["ap"], found["new_ap"], metrics.level(scores, self.outcome), metrics.log_loss(scores, self.outcome)
 
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models import metrics
+from models import metrics, set_metrics
 from models.pairs.baselines import BASELINES
 from models.resampling import resampled
 
@@ -73,7 +73,7 @@ def rules(shop: Path, ground: Ground, truth: Truth, sets: Sequence[ProductSet]) 
 
 def measured(scores: Scores, truth: Truth) -> Measures:
     """The means over sets of every method, weakest first."""
-    found = {name: metrics.summary(metrics.by_set(values, truth.outcome, truth.bought)) for name, values in scores.items()}
+    found = {name: set_metrics.summary(set_metrics.by_set(values, truth.outcome, truth.bought)) for name, values in scores.items()}
     return dict(sorted(found.items(), key=lambda each: each[1]["ap"]))
 
 

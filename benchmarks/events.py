@@ -19,7 +19,7 @@ from features.config import Config
 from features.made_up import END, made_up_shop
 from features.products import Catalogue
 from features.shop import Shop
-from models import metrics
+from models import metrics, set_metrics
 from models.customers.volume import PARTS
 from models.pairs.training_sets import main_sets
 from training.fits import Fits
@@ -48,8 +48,8 @@ class Figures:
         likelihood = predicted[f"likelihood_{HORIZON}"].to_numpy()
         orders_mae, products_mae = (metrics.mae(predicted[f"expected_{name}_{HORIZON}"], came[name]) for name in PARTS)
         sets = main_sets(snapshot, Catalogue.of(fits.shop), limit=SETS)
-        by_set = metrics.by_set(bundle.interest(snapshot, sets), snapshot.outcome(sets), snapshot.pairs(sets).bought())
-        found = metrics.summary(by_set)
+        by_set = set_metrics.by_set(bundle.interest(snapshot, sets), snapshot.outcome(sets), snapshot.pairs(sets).bought())
+        found = set_metrics.summary(by_set)
         auc, log_loss = metrics.auc(likelihood, ordered), metrics.log_loss(likelihood, ordered)
         return cls(auc, log_loss, orders_mae, products_mae, found["ap"], found["new_ap"])
 

@@ -31,7 +31,7 @@ from features.config import Config
 from features.products import ProductSet
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models import metrics
+from models import set_metrics
 from models.bundle import Bundle
 from models.pairs.baselines import BASELINES
 from models.resampling import interval, resampled
@@ -124,18 +124,18 @@ def unseen_sets(bought: Bought, seen: set[tuple[str, ...]]) -> dict[str, list[Pr
     """Sets of every kind with enough buyers that were not learnt from, ``OF_EACH_KIND`` of each or as many as there are."""
     found = {}
     for kind, members in candidates(bought).items():
-        places = np.flatnonzero(bought.buyers(members) >= metrics.MIN_BUYERS)
+        places = np.flatnonzero(bought.buyers(members) >= set_metrics.MIN_BUYERS)
         rows = [bought.products[members.indices[members.indptr[i] : members.indptr[i + 1]]] for i in places]
         sets = [ProductSet.of(f"{kind} {place}", ids) for place, ids in zip(places, rows, strict=True)]
         found[kind] = list({one.product_ids: one for one in sets if one.product_ids not in seen}.values())[:OF_EACH_KIND]
     return found
 
 
-def compared(scores: Scores, truth: Truth, chosen: NDArray[np.intp], *, least: int = metrics.MIN_BUYERS) -> tuple[Means, pd.DataFrame]:
+def compared(scores: Scores, truth: Truth, chosen: NDArray[np.intp], *, least: int = set_metrics.MIN_BUYERS) -> tuple[Means, pd.DataFrame]:
     """The means over some of the sets by method, and draws of their AP."""
     outcome, past = truth.outcome[:, chosen], truth.bought[:, chosen]
     part = {name: values[:, chosen] for name, values in scores.items()}
-    means = {name: metrics.summary(metrics.by_set(values, outcome, past, min_buyers=least)) for name, values in part.items()}
+    means = {name: set_metrics.summary(set_metrics.by_set(values, outcome, past, min_buyers=least)) for name, values in part.items()}
     return means, resampled(part, outcome, past, samples=SAMPLES, seed=SEED, min_buyers=least)
 
 
@@ -177,7 +177,7 @@ def drawn_products(bought: Bought) -> tuple[Ids, int]:
     as many as leave enough), and that number."""
     buyers = np.asarray(bought.outcome.sum(axis=0)).ravel()
     count = min(NEW_PRODUCTS, int((buyers > 0).sum()) // 3)
-    least = int(min(metrics.MIN_BUYERS, np.sort(buyers)[-count]))
+    least = int(min(set_metrics.MIN_BUYERS, np.sort(buyers)[-count]))
     chosen = np.random.default_rng(SEED).choice(np.flatnonzero(buyers >= least), count, replace=False)
     return bought.products[np.sort(chosen)], least
 
@@ -282,7 +282,7 @@ def _ranked(shop: Shop, ground: Ground, sets: Sequence[ProductSet], truth: Truth
     fits = WatchedFits(shop, recipe(), lambda words: None, shuffle=shuffle)
     snapshot = fits.snapshot(ground.as_of)
     given = of_customers(fitted(fits, ground.as_of).interest(snapshot, sets), snapshot.customer_ids, truth.customers)
-    found = metrics.summary(metrics.by_set(given, truth.outcome, truth.bought)) | {"pooled_lift_5": pooled_lift(given, truth.outcome)}
+    found = set_metrics.summary(set_metrics.by_set(given, truth.outcome, truth.bought)) | {"pooled_lift_5": pooled_lift(given, truth.outcome)}
     print(f"  {shuffle or 'true outcomes'}: {', '.join(f'{words} {found[column]:.3f}' for column, words in RANKED.items())}", flush=True)
     return {column: found[column] for column in RANKED}
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from models.metrics import MIN_BUYERS, MIN_NEW, Outcome, dense, ends_of, order_of
+from models.metrics import dense, ends_of, order_of
+from models.set_metrics import MIN_BUYERS, MIN_NEW, Outcome
 
 Draws = NDArray[np.float32]
 
@@ -16,7 +17,7 @@ def resampled(
 ) -> pd.DataFrame:
     """Mean average precision of several methods in ``samples`` draws of customers with replacement, the same draws for all (a paired bootstrap).
 
-    Columns (method, "ap" | "new_ap"), a row per draw; sets are those that ``metrics.by_set`` measures, whatever a draw holds of their buyers.
+    Columns (method, "ap" | "new_ap"), a row per draw; sets are those that ``set_metrics.by_set`` measures, whatever a draw holds of their buyers.
     Customers are drawn, not sets: sets share customers, so draws of sets would look far too sure.
     """
     happened, past = dense(outcome), dense(bought)
@@ -34,7 +35,7 @@ def resampled(
 def ap_draws(
     scores: NDArray[np.floating], outcome: NDArray[np.bool_], among: NDArray[np.bool_], draws: Draws, *, measured: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """``metrics.ap_among`` in every draw of customers: sets x draws; NaN where a set is not ``measured`` or a draw holds none of its buyers."""
+    """``set_metrics.ap_among`` in every draw of customers: sets x draws; NaN where a set is not ``measured`` or a draw holds none of its buyers."""
     found = np.full((scores.shape[1], draws.shape[1]), np.nan)
     for place in np.flatnonzero(measured):
         rows = among[:, place]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn import metrics as theirs
 
-from models import metrics
+from models import metrics, set_metrics
 from models.resampling import drawn_customers, resampled
 
 NAN = float("nan")
@@ -141,7 +141,7 @@ OUTCOME = np.array([[True, False], [False, True], [True, False], [False, False]]
 
 @pytest.mark.parametrize("matrix", [np.asarray, csr_matrix], ids=["dense", "sparse"])
 def test_every_set_is_a_row_and_new_buyers_are_measured_apart(matrix: Callable[[object], csr_matrix]) -> None:
-    table = metrics.by_set(SCORES, matrix(OUTCOME), matrix(BOUGHT_BEFORE), min_buyers=1, min_new=1)
+    table = set_metrics.by_set(SCORES, matrix(OUTCOME), matrix(BOUGHT_BEFORE), min_buyers=1, min_new=1)
     assert table[["buyers", "new_buyers"]].values.tolist() == [[2, 1], [1, 1]]
     assert table["expected"].tolist() == pytest.approx([3.0, 1.0])
     assert table["ap"].tolist() == pytest.approx([(1 + 2 / 3) / 2, 1.0])
@@ -152,7 +152,7 @@ def test_every_set_is_a_row_and_new_buyers_are_measured_apart(matrix: Callable[[
 
 @pytest.mark.parametrize("min_buyers, min_new, sets, new_sets", [(1, 1, 2, 2), (2, 1, 1, 1), (2, 2, 1, 0), (1, 2, 2, 0), (3, 1, 0, 0)])
 def test_sets_with_few_buyers_are_not_measured_nor_averaged(min_buyers: int, min_new: int, sets: int, new_sets: int) -> None:
-    found = metrics.summary(metrics.by_set(SCORES, OUTCOME, BOUGHT_BEFORE, min_buyers=min_buyers, min_new=min_new))
+    found = set_metrics.summary(set_metrics.by_set(SCORES, OUTCOME, BOUGHT_BEFORE, min_buyers=min_buyers, min_new=min_new))
     assert (found["sets"], found["new_sets"]) == (sets, new_sets)
     assert np.isnan(found["ap"]) == (sets == 0) and np.isnan(found["new_ap"]) == (new_sets == 0)
     assert found["buyers"] == 3.0
@@ -162,7 +162,7 @@ def test_by_set_equals_the_measures_of_each_set() -> None:
     random = np.random.default_rng(3)
     outcome, bought = random.random((600, 7)) < 0.1, random.random((600, 7)) < 0.3
     scores = random.random((600, 7)).round(2)
-    table = metrics.by_set(scores, csr_matrix(outcome), csr_matrix(bought))
+    table = set_metrics.by_set(scores, csr_matrix(outcome), csr_matrix(bought))
     for place in range(7):
         row = table.loc[place]
         new = ~bought[:, place]
@@ -176,12 +176,12 @@ def test_by_set_equals_the_measures_of_each_set() -> None:
 
 def test_a_part_of_the_pairs_is_measured_alone() -> None:
     measured = np.array([True, False])
-    assert metrics.ap_among(SCORES, OUTCOME, ~BOUGHT_BEFORE, measured=measured).tolist() == [pytest.approx(0.5), pytest.approx(NAN, nan_ok=True)]
+    assert set_metrics.ap_among(SCORES, OUTCOME, ~BOUGHT_BEFORE, measured=measured).tolist() == [pytest.approx(0.5), pytest.approx(NAN, nan_ok=True)]
 
 
 def test_the_inputs_are_not_changed() -> None:
     scores, outcome, bought = SCORES.copy(), csr_matrix(OUTCOME), csr_matrix(BOUGHT_BEFORE)
-    metrics.by_set(scores, outcome, bought, min_buyers=1)
+    set_metrics.by_set(scores, outcome, bought, min_buyers=1)
     assert np.array_equal(scores, SCORES) and np.array_equal(outcome.toarray(), OUTCOME) and np.array_equal(bought.toarray(), BOUGHT_BEFORE)
 
 
@@ -191,8 +191,8 @@ def test_the_inputs_are_not_changed() -> None:
         (lambda: metrics.average_precision([1.0, 2.0], [True]), "one length"),
         (lambda: metrics.average_precision([], []), "at least 1"),
         (lambda: metrics.auc([1.0, NAN], [True, False]), "not a number"),
-        (lambda: metrics.by_set(SCORES, OUTCOME[:2], BOUGHT_BEFORE), "shapes differ"),
-        (lambda: metrics.by_set(np.full((4, 2), NAN), OUTCOME, BOUGHT_BEFORE), "not a number"),
+        (lambda: set_metrics.by_set(SCORES, OUTCOME[:2], BOUGHT_BEFORE), "shapes differ"),
+        (lambda: set_metrics.by_set(np.full((4, 2), NAN), OUTCOME, BOUGHT_BEFORE), "not a number"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call: Callable[[], object], message: str) -> None:
@@ -217,7 +217,7 @@ def test_a_draw_of_customers_equals_measuring_the_drawn_customers() -> None:
     for draw in range(5):
         people = np.repeat(np.arange(300), draws[:, draw])
         for name, values in scores.items():
-            table = metrics.by_set(values[people], outcome[people], bought[people], min_buyers=1, min_new=1)
+            table = set_metrics.by_set(values[people], outcome[people], bought[people], min_buyers=1, min_new=1)
             assert found[name, "ap"][draw] == pytest.approx(table["ap"].mean())
             assert found[name, "new_ap"][draw] == pytest.approx(table["new_ap"].mean())
 

@@ -15,7 +15,7 @@ from features.errors import DataError
 from features.products import Catalogue
 from features.shop import Shop
 from features.snapshot import Snapshot
-from models import metrics
+from models import metrics, set_metrics
 from models.base import load_arrays, save_arrays
 from models.blend import BlendConfig
 from models.bundle import ORIGINS, Bundle
@@ -166,9 +166,9 @@ def test_the_interest_model_beats_the_rules_where_the_right_answers_are_known(or
     pairs = snapshot.pairs(sets)
     outcome, bought = snapshot.outcome(sets), pairs.bought()
     given = origin.interest(snapshot, sets)
-    ours = metrics.summary(metrics.by_set(given, outcome, bought, min_buyers=5, min_new=3))
+    ours = set_metrics.summary(set_metrics.by_set(given, outcome, bought, min_buyers=5, min_new=3))
     for name in ("random", "recency", "orders_from_set_then_orders", "als"):
-        rule = metrics.summary(metrics.by_set(BASELINES[name].scores(snapshot, pairs), outcome, bought, min_buyers=5, min_new=3))
+        rule = set_metrics.summary(set_metrics.by_set(BASELINES[name].scores(snapshot, pairs), outcome, bought, min_buyers=5, min_new=3))
         assert ours["ap"] > rule["ap"], name
     assert 0.6 < given.sum() / outcome.sum() < 1.6
 

@@ -18,7 +18,7 @@ from features.dates import day_of
 from features.errors import DataError
 from features.products import Catalogue
 from features.shop import Shop
-from models import metrics
+from models import metrics, set_metrics
 from models.blend import BlendConfig
 from models.pairs.affinity import AffinityConfig
 from models.pairs.interest import Interest, InterestConfig
@@ -178,7 +178,7 @@ def test_the_defaults_are_judged_as_what_train_would_fit_that_day(found: Tuning,
     assert isinstance(model, Interest)
     ground = Ground(snapshot, tuple(quick_sets(snapshot, Catalogue.of(fits.shop))))
     given = model.predict(snapshot, ground.sets, Catalogue.of(fits.shop))
-    measures = metrics.summary(metrics.by_set(given, ground.outcome, ground.bought))
+    measures = set_metrics.summary(set_metrics.by_set(given, ground.outcome, ground.bought))
     ours = found.trials[0].origins[0]
     assert (ours.sets, ours.ap, ours.new_ap) == pytest.approx((measures["sets"], measures["ap"], measures["new_ap"]))
     assert ours.log_loss == pytest.approx(metrics.log_loss(given, ground.outcome))

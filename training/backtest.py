@@ -12,7 +12,7 @@ from scipy.special import logit
 from features.errors import DataError
 from features.products import Catalogue
 from features.snapshot import Snapshot
-from models import metrics
+from models import metrics, set_metrics
 from models.base import Floats
 from models.bundle import Bundle
 from models.customers.volume import PARTS, usual_volume
@@ -188,7 +188,7 @@ def _result(compared: Compared, methods: pd.DataFrame) -> Result:
     assert isinstance(model, Interest)
     if model.rule is not None:
         own = replace(model, rule=None).predict(ground.snapshot, ground.sets, Catalogue.of(ground.snapshot.shop))
-        found = metrics.summary(metrics.by_set(own, ground.outcome, ground.bought))
+        found = set_metrics.summary(set_metrics.by_set(own, ground.outcome, ground.bought))
         result[OURS] = (found["sets"], found["ap"])
     return result
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.products import Catalogue
-from models import metrics
+from models import set_metrics
 from models.bundle import ORIGINS, Bundle
 from models.resampling import ap_draws, drawn_customers, interval
 from training.evaluation.ground import Ground, quick_sets
@@ -83,7 +83,7 @@ def _on(fits: Fits, kept: Bundle, *, seed: int) -> tuple[date, Draws, Draws, Dra
     """On one date: the date, draws of AP (sets x draws) of the new recipe and of the kept fit, and the AP of every set of both."""
     snapshot = fits.snapshot(kept.as_of)
     ground = Ground(snapshot, tuple(quick_sets(snapshot, Catalogue.of(fits.shop))))
-    measured = ground.outcome.sum(axis=0) >= metrics.MIN_BUYERS
+    measured = ground.outcome.sum(axis=0) >= set_metrics.MIN_BUYERS
     if not measured.any():
         return None
     fits.say(f"comparing recipes on what came after {kept.as_of}")
@@ -94,7 +94,7 @@ def _on(fits: Fits, kept: Bundle, *, seed: int) -> tuple[date, Draws, Draws, Dra
     for each in (new, kept):
         given = each.interest(snapshot, ground.sets)
         draws = ap_draws(given, ground.outcome, everybody, customers, measured=measured)[measured]
-        found.append((draws, metrics.by_set(given, ground.outcome, ground.bought)["ap"].dropna().to_numpy()))
+        found.append((draws, set_metrics.by_set(given, ground.outcome, ground.bought)["ap"].dropna().to_numpy()))
     return kept.as_of, found[0][0], found[1][0], found[0][1], found[1][1]
 
 

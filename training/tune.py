@@ -18,7 +18,7 @@ from features.errors import DataError
 from features.files import locked
 from features.products import Catalogue
 from features.shop import Shop
-from models import metrics
+from models import metrics, set_metrics
 from models.base import Floats
 from models.pairs.affinity import Affinity
 from models.pairs.interest import BLOCK, Interest, InterestConfig, PairSample
@@ -142,8 +142,8 @@ def search(fits: Fits, as_of: date, candidates: Sequence[ModelSection], *, origi
     found = {each: answers for each in choosing if (answers := _tried(fits, each, configs, seed=seed))}
     if not found:
         raise DataError(
-            f"on the origins {', '.join(map(str, choosing))} no product set had {metrics.MIN_BUYERS} buyers, so nothing tells good settings from bad "
-            "ones; the defaults stay"
+            f"on the origins {', '.join(map(str, choosing))} no product set had {set_metrics.MIN_BUYERS} buyers, so nothing tells good settings from "
+            "bad ones; the defaults stay"
         )
     trials = _trials(configs, list(found.values()))
     choice = chosen(trials)
@@ -201,7 +201,7 @@ class _Origin:
     @property
     def measured(self) -> NDArray[np.bool_]:
         """Which sets have enough buyers."""
-        return np.asarray(self.outcome.sum(axis=0) >= metrics.MIN_BUYERS)
+        return np.asarray(self.outcome.sum(axis=0) >= set_metrics.MIN_BUYERS)
 
     def answer(self, config: InterestConfig, *, than: float) -> _Answer:
         """Fit with these settings and compare; customers are drawn when the AP is higher ``than`` that."""
@@ -209,7 +209,7 @@ class _Origin:
         model = Interest.fit(self.samples, self.affinity, config=config)
         given = np.concatenate([model.probability(each) for each in self.columns]).reshape(self.outcome.shape[::-1]).T
         seconds = time.monotonic() - began
-        found = metrics.summary(metrics.by_set(given, self.outcome, self.bought))
+        found = set_metrics.summary(set_metrics.by_set(given, self.outcome, self.bought))
         loss = metrics.log_loss(given, self.outcome)
         measured = Measured(int(found["sets"]), found["ap"], int(found["new_sets"]), found["new_ap"], loss, seconds)
         return _Answer(measured, self._drawn(given) if found["ap"] > than else None)
@@ -232,7 +232,7 @@ def _tried(fits: Fits, as_of: date, configs: Sequence[InterestConfig], *, seed: 
     fits.say(f"what was known and what came, as of {as_of}")
     origin = _Origin.of(fits, as_of, seed=seed)
     if not origin.measured.any():
-        fits.say(f"no product set had {metrics.MIN_BUYERS} buyers in the horizon from {as_of} on: that origin says nothing")
+        fits.say(f"no product set had {set_metrics.MIN_BUYERS} buyers in the horizon from {as_of} on: that origin says nothing")
         return []
     answers: list[_Answer] = []
     for place, config in enumerate(configs):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models import metrics
+from models import metrics, set_metrics
 from models.base import Floats
 from models.bundle import Bundle
 from models.pairs.calibrated import LiftCurve
@@ -95,8 +95,8 @@ def tables_of(compared: Compared, plan: Plan, *, windows: Iterable[Ground]) -> d
     for method in (OURS, *plan.rules):
         scores = compared.scores(method)
         given = scores if method == OURS else calibrated(method, scores, ground, learnt) if plan.calibrated and learnt else None
-        by_set = metrics.by_set(scores, ground.outcome, ground.bought)
-        methods.append({"method": method, **metrics.summary(by_set), **truth(given, ground)})
+        by_set = set_metrics.by_set(scores, ground.outcome, ground.bought)
+        methods.append({"method": method, **set_metrics.summary(by_set), **truth(given, ground)})
         cases.append(cases_of(ground, method, scores, by_set, given))
         if given is not None:
             gains.append(metrics.gain_curve(given.ravel(), ground.outcome.ravel()).assign(method=method))
@@ -139,7 +139,7 @@ def cases_of(ground: Ground, method: str, scores: Floats, by_set: pd.DataFrame, 
     for population, mask_of in POPULATIONS.items():
         among = mask_of(ground)
         measured = ground.measured(population)
-        ap = by_set[known[population]] if population in known else metrics.ap_among(scores, ground.outcome, among, measured=measured)
+        ap = by_set[known[population]] if population in known else set_metrics.ap_among(scores, ground.outcome, among, measured=measured)
         sums = np.nan if given is None else np.where(among, given, 0).sum(axis=0, dtype=np.float64)
         found = {"set": np.arange(len(ground.sets)), "ap": ap, "outcomes": (ground.outcome & among).sum(axis=0), "expected": sums}
         parts.append(pd.DataFrame({"method": method, "population": population, **found}).join(ground.groups))

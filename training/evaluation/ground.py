@@ -13,10 +13,10 @@ from features.expressions import before
 from features.products import Catalogue, ProductSet
 from features.snapshot import Pairs, Snapshot
 from models.base import Floats
-from models.metrics import MIN_BUYERS, MIN_NEW
 from models.pairs.baselines import BASELINES
 from models.pairs.calibrated import Numbers, tally, usual_shares
 from models.pairs.training_sets import main_products, main_sets
+from models.set_metrics import MIN_BUYERS, MIN_NEW
 
 Mask = NDArray[np.bool_]
 Choose = Callable[[Snapshot, Catalogue], Sequence[ProductSet]]

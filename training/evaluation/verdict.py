@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from models import metrics
+from models import metrics, set_metrics
 from models.pairs.baselines import BASELINES
 from training.evaluation.compared import OURS
 from training.evaluation.slices import named, pooled, pooled_ours
@@ -40,7 +40,7 @@ def better(row: pd.Series) -> bool | None:
 def _rules(slices: pd.DataFrame, methods: pd.DataFrame) -> Iterator[str]:
     row = slices.iloc[0]
     if pd.isna(row["ap"]):
-        yield f"No product set had {metrics.MIN_BUYERS} buyers: nothing can be said of the ranking."
+        yield f"No product set had {set_metrics.MIN_BUYERS} buyers: nothing can be said of the ranking."
         return
     best = "Better than every simple rule" if set(BASELINES) <= set(methods["method"]) else "Better than the strongest simple rules"
     found = {True: best, None: "Not surely better than the simple rules", False: "Not better than the simple rules"}

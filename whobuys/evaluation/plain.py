@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from models import metrics
+from models import metrics, set_metrics
 from serving.reports.blocks import count, percent
 from training.evaluation.compared import OURS
 from training.evaluation.slices import named, pooled_ours
@@ -55,7 +55,7 @@ def answers(tables: Tables) -> Iterator[str]:
 def _good(slices: pd.DataFrame) -> str:
     row = slices.iloc[0]
     if pd.isna(row["ratio"]):
-        return f"Nobody can tell yet: no product set had {metrics.MIN_BUYERS} buyers."
+        return f"Nobody can tell yet: no product set had {set_metrics.MIN_BUYERS} buyers."
     sure = (
         " (how sure that is was not measured)"
         if pd.isna(row["ratio_low"])

@@ -8,9 +8,10 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from features.config import Config, CustomersSection, load_config
+from features.config import Config, load_config
 from features.errors import DataError, did_you_mean
 from features.files import BUNDLES, read_current
+from features.sections import CustomersSection
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import EVALUATION, ORIGINS, Bundle

@@ -15,11 +15,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from features.config import Config, ShopSection, parse_map, with_import
+from features.config import Config, parse_map, with_import
 from features.coverage import Coverage
 from features.errors import DataError, Refused
 from features.files import check_seal, locked, read_current
 from features.imports import import_files
+from features.sections import ShopSection
 
 TODAY = date(2024, 6, 1)
 FLAT = "order_id,customer_id,ordered_at,product_id,quantity,price\n"

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from features.config import SECTIONS, Config, add_section, load_config, parse_map, template, with_import
+from features.config import Config, add_section, load_config, parse_map, template, with_import
 from features.errors import DataError, Refused, UsageError
+from features.sections import SECTIONS
 from models.pairs.interest import InterestConfig
 from training.train import recipe_of
 from training.tune import settings_of

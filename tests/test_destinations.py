@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from features.config import Channel, Config, load_config
+from features.config import Config, load_config
 from features.errors import DataError, Refused, UsageError
+from features.sections import Channel
 from features.shop import Shop
 from serving.destinations import normalise
 from serving.destinations.gate import REFUSED, SUPPRESSED, UNKNOWN, Gate

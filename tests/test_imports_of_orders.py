@@ -9,12 +9,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from features.config import Config, ShopSection, parse_map, with_import
+from features.config import Config, parse_map, with_import
 from features.coverage import Coverage
 from features.errors import DataError
 from features.files import check_seal, read_current
 from features.imports import import_files
 from features.imports.staging import keyed_hash_of
+from features.sections import ShopSection
 from features.tables import TABLES
 
 TODAY = date(2024, 6, 1)

@@ -22,8 +22,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from features.config import Config, ScoreSection
+from features.config import Config
 from features.files import locked, publications, publish, read_current, seal, write_json
+from features.sections import ScoreSection
 from models.bundle import Bundle
 from models.kept import remove_older
 from serving.scores import score

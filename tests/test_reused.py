@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 import serving.scores
-from features.config import Config, ScoreSection
+from features.config import Config
 from features.errors import DataError
 from features.files import MANIFEST, publish, read_json
 from features.products import Catalogue
+from features.sections import ScoreSection
 from models.bundle import Bundle
 from serving.audiences import evidence_of, members_of, parse_audience
 from serving.customers import Customers

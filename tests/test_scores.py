@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.behaviour import BEHAVIOUR
-from features.config import Config, CustomersSection, ScoreSection
+from features.config import Config
 from features.errors import DataError, Refused, UsageError
 from features.files import locked, read_current
 from features.imports import import_files
 from features.products import Catalogue, ProductSet
+from features.sections import CustomersSection, ScoreSection
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.customers.replenishment import COLUMNS, replenishment

@@ -13,10 +13,11 @@ import pytest
 from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
-from features.config import Config, ModelSection, load_config
+from features.config import Config, load_config
 from features.dates import day_of
 from features.errors import DataError
 from features.products import Catalogue
+from features.sections import ModelSection
 from features.shop import Shop
 from models import metrics, set_metrics
 from models.blend import BlendConfig

@@ -7,9 +7,10 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from features.config import Config, ModelSection
+from features.config import Config
 from features.errors import DataError, listed
 from features.files import BUNDLES, locked, publish, read_current
+from features.sections import ModelSection
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.blend import BlendConfig

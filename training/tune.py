@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import ParameterSampler
 
-from features.config import Config, ModelSection, add_section, check_no_section
+from features.config import Config, add_section, check_no_section
 from features.dates import day_number
 from features.errors import DataError
 from features.files import locked
 from features.products import Catalogue
+from features.sections import ModelSection
 from features.shop import Shop
 from models import metrics, set_metrics
 from models.base import Floats

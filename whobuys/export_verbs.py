@@ -8,7 +8,7 @@ import typer
 from whobuys.terminal import HERE, Csv, Json, ShopFolder, form_of, progress, say, warn_if_stale
 
 if TYPE_CHECKING:
-    from features.config import Channel
+    from features.sections import Channel
     from serving.destinations.files import Exported
 
 TABLES = "tables"
@@ -76,8 +76,8 @@ def _tell_rest(done: "Exported") -> None:
 def _channel(channel: str | None) -> "Channel | None":
     from typing import cast, get_args
 
-    from features.config import Channel
     from features.errors import UsageError, did_you_mean
+    from features.sections import Channel
 
     if channel is not None and channel not in get_args(Channel):
         raise UsageError(f"--channel {channel}: there is no such channel{did_you_mean(channel, get_args(Channel))}")

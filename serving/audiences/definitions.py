@@ -12,9 +12,9 @@ from pydantic_core import ErrorDetails
 import serving.audiences.behaved  # noqa: F401 - so that its conditions are known
 from features.conditions import CONDITIONS, Clause, Clauses, Measure, OneClause
 from features.conditions.values import Bounds, OneOrMore, Share, Top
-from features.config import Channel
 from features.errors import DataError, did_you_mean
 from features.products import Catalogue, ProductSet
+from features.sections import Channel
 from serving.audiences.predicted import LIKELIHOODS, InAudience, InterestedIn
 from serving.audiences.reading import check_values, parse_documents, read_text
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.config import Channel, load_config
+from features.config import load_config
 from features.errors import DataError, Refused, UsageError
 from features.files import read_current
+from features.sections import Channel
 from features.shop import Shop
 from serving.audiences.definitions import saved_audiences
 from serving.audiences.facts import FACTS

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.conditions.people import ADDRESSES
-from features.config import CONFIG, Channel, Config
+from features.config import CONFIG, Config
 from features.errors import DataError, UsageError, listed
+from features.sections import Channel
 from features.shop import Shop
 from serving.destinations.normalise import address, country, phone
 from serving.destinations.suppression import Suppression, read_suppression

@@ -6,8 +6,8 @@ from datetime import date
 
 import pandas as pd
 
-from features.config import Channel
 from features.errors import UsageError, did_you_mean
+from features.sections import Channel
 from serving.audiences.showing import LIKED, SHOWN
 from serving.destinations import normalise
 

@@ -440,6 +440,16 @@ def test_a_week_is_a_run_with_children_and_one_that_was_killed_is_closed(folder:
     assert load_mlflow().active_run() is None and "MLFLOW_TRACKING_URI" not in os.environ
 
 
+def test_a_week_that_mlflow_began_has_children_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = client_of(folder).create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_RUN_ID", begun)
+    with tracked_week(folder) as week:
+        steps = [log_step(folder, kind, facts={}, measures={}) for kind in ("comparison", "scoring")]
+    assert week.run_id == begun and len({begun, *steps}) == 3
+    assert [client_of(folder).get_run(step).data.tags["mlflow.parentRunId"] for step in steps] == [begun, begun]
+
+
 def test_what_is_kept_of_removed_bundles_is_removed_but_never_the_champion(folder: Path, trained: Trained) -> None:
     versions = {}
     for name in ("first", "second", "third"):

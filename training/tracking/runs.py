@@ -20,7 +20,7 @@ from features.shop import Shop
 from features.snapshot import Snapshot
 from features.tables import CUSTOMERS
 from models.bundle import Bundle
-from training.tracking.store import EXPERIMENT, Store
+from training.tracking.store import EXPERIMENT, RUN_ID, Store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 MAIN = ("ap", "new_ap", "lift_5", "level", "likelihood_auc", "likelihood_level")
@@ -160,9 +160,20 @@ def tracked(shop_folder: Path, name: str = "") -> Iterator[Run]:
         with store.asked():
             outer = mlflow.active_run()
             experiment = outer.info.experiment_id if outer else _experiment(mlflow, store, model)
-            run = mlflow.start_run(run_id=None if outer else store.run_id, experiment_id=experiment, nested=outer is not None)
+            with _unseen(RUN_ID):  # MLflow would continue that run a second time, in the place of a child
+                run = mlflow.start_run(run_id=None if outer else store.run_id, experiment_id=experiment, nested=outer is not None)
         with run:
             yield Run(mlflow, store, model, str(run.info.run_id))
+
+
+@contextmanager
+def _unseen(variable: str) -> Iterator[None]:
+    kept = os.environ.pop(variable, None)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            os.environ[variable] = kept
 
 
 def model_name(shop_folder: Path, name: str = "") -> str:

@@ -31,8 +31,10 @@ def card(bundle: Bundle) -> Section:
 
 def _terms(bundle: Bundle) -> Iterator[tuple[str, str]]:
     facts = bundle.facts
-    answers = f"a simple rule: {bundle.rule}" if bundle.rule else "boosted trees (LightGBM) and a logistic regression, averaged, over affinities"
-    yield "What it is", f"Bundle {bundle.id}, made by whobuys {facts.get('versions', {}).get('whobuys', '')}. For product sets answers {answers}."
+    answers = (
+        f"by a simple rule: {bundle.rule}" if bundle.rule else "by boosted trees (LightGBM) and a logistic regression, averaged"
+    )
+    yield "What it is", f"Bundle {bundle.id}, made by whobuys {facts.get('versions', {}).get('whobuys', '')}. For product sets it answers {answers}."
     yield "What it says", f"The probability that a customer buys at least one of the products within {bundle.horizon} days, and what customers order."
     yield "Learnt from", _learnt(bundle)
     yield "Proved on", f"{_dates(facts.get('backtest_dates', []))}: each by a fit that knew nothing after its date, compared with what came."

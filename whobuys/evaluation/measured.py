@@ -51,14 +51,14 @@ def weak(tables: Tables) -> Section:
     said.append("Green edge: surely better than the best simple rule there. Red edge: surely worse. No edge: it cannot be told apart.")
     known = slices[slices["outcomes"] > 0]
     rows = [Row(str(row["slice"]), _slice(row), SLICES[str(row["slice"])].meaning, mark=better(row)) for _, row in known.iterrows()]
-    head = ["product sets", "expected", "came", "expected / came", "AP", "best rule’s AP", "times as good", "surely between", "best rule"]
+    head = ["times as good", "surely between", "expected", "came", "expected / came", "AP", "best rule’s AP", "product sets", "best rule"]
     return Section("Where is it weak?", said, [Table("part", head, rows)])
 
 
 def _slice(row: pd.Series) -> list[str]:
-    numbers = [count(row["sets"]), count(row["expected"]), count(row["outcomes"]), fraction(row["level"], 2), fraction(row["ap"], 3)]
     sure = UNKNOWN if pd.isna(row["ratio_low"]) else f"{row['ratio_low']:.2f} to {row['ratio_high']:.2f}"
-    return [*numbers, fraction(row["rule_ap"], 3), times(row["ratio"]), sure, rule_words(row["rule"]) if row["rule"] else UNKNOWN]
+    numbers = [count(row["expected"]), count(row["outcomes"]), fraction(row["level"], 2), fraction(row["ap"], 3), fraction(row["rule_ap"], 3)]
+    return [times(row["ratio"]), sure, *numbers, count(row["sets"]), rule_words(row["rule"]) if row["rule"] else UNKNOWN]
 
 
 def came(tables: Tables) -> Section:

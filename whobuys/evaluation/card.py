@@ -31,9 +31,7 @@ def card(bundle: Bundle) -> Section:
 
 def _terms(bundle: Bundle) -> Iterator[tuple[str, str]]:
     facts = bundle.facts
-    answers = (
-        f"by a simple rule: {bundle.rule}" if bundle.rule else "by boosted trees (LightGBM) and a logistic regression, averaged"
-    )
+    answers = f"by a simple rule: {bundle.rule}" if bundle.rule else "by boosted trees (LightGBM) and a logistic regression, averaged"
     yield "What it is", f"Bundle {bundle.id}, made by whobuys {facts.get('versions', {}).get('whobuys', '')}. For product sets it answers {answers}."
     yield "What it says", f"The probability that a customer buys at least one of the products within {bundle.horizon} days, and what customers order."
     yield "Learnt from", _learnt(bundle)

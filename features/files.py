@@ -19,6 +19,8 @@ from features.errors import DataError, Refused
 CURRENT = "current.json"
 PUBLISHED = "published.json"
 MANIFEST = "manifest.json"
+RESULT = "run_result.json"
+"""What the last weekly run came to."""
 BUNDLES, SCORES = "bundles", "scores"
 REMEMBERED = 20
 """Publications of a bundle that are remembered."""

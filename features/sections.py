@@ -1,10 +1,10 @@
 """The sections of whobuys.toml: what the shop's people decide once, each key with its default and meaning in one place."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from features.canonical_map import problem_with
 from features.errors import did_you_mean
@@ -233,6 +233,41 @@ class AudiencesSection(Section):
         return value.upper()
 
 
+class WeeklySection(Section):
+    """What is expected of a shop that is kept up to date."""
+
+    stale_days: int = Field(default=7, ge=1, le=3650, description="Days after the last order from which on answers are said to be old.")
+    stale_bundle_days: int = Field(
+        default=60, ge=1, le=3650, description="Days after which the bundle in use is said to be old: whobuys weekly trains anew."
+    )
+
+
+class NotifySection(Section):
+    """Who is told when a weekly run fails or refuses; addresses with keys and passwords stand in environment variables, never in a file."""
+
+    always: bool = Field(default=False, description="true: a run that was done is told, too.")
+    webhook: str = Field(
+        default="", description='The environment variable with the address that is posted to, such as "WHOBUYS_WEBHOOK". Empty: none is.'
+    )
+    smtp_host: str = Field(default="", description='The mail server, such as "smtp.example.com". Empty: no mail is sent.')
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description='"starttls" (mostly port 587), "tls" from the first byte (465), or "none", for a server on this machine.'
+    )
+    smtp_user: str = Field(
+        default="WHOBUYS_SMTP_USER", description="The environment variable with the user's name. Where it is not set, nobody logs in."
+    )
+    smtp_password: str = Field(default="WHOBUYS_SMTP_PASSWORD", description="The environment variable with the password.")
+    sender: str = Field(default="", description="The address that mails come from. Empty: the first of those they go to.")
+    to: Names = Field(default=(), description='Who gets mails: ["shop@example.com"].')
+
+    @model_validator(mode="after")
+    def _to_somebody(self) -> Self:
+        if self.smtp_host and not self.to:
+            raise ValueError("names a mail server in smtp_host, and nobody in to")
+        return self
+
+
 class Config(Section):
     """All of whobuys.toml; every key has a default."""
 
@@ -243,6 +278,8 @@ class Config(Section):
     score: ScoreSection = ScoreSection()
     customers: CustomersSection = CustomersSection()
     audiences: AudiencesSection = AudiencesSection()
+    weekly: WeeklySection = WeeklySection()
+    notify: NotifySection = NotifySection()
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -253,4 +290,6 @@ SECTIONS: dict[str, type[Section]] = {
     "score": ScoreSection,
     "customers": CustomersSection,
     "audiences": AudiencesSection,
+    "weekly": WeeklySection,
+    "notify": NotifySection,
 }

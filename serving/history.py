@@ -40,6 +40,10 @@ ADVICE = {
     ("active", False): "fewer customers are active: look at who is slipping away",
     ("just ordered", False): "fewer order now: look at the season and at your shop",
 }
+EXPECTED, LEAST, MOST, CAME = "expected", "at least", "at most", "came"
+HELD = 0.95
+"""The share of the ranges "at least" to "at most" that hold what comes."""
+KEPT = "kept"
 Row = tuple[str, str, str, str, float]
 
 
@@ -94,8 +98,11 @@ def _of_customers(scores: Scores, day: str) -> Iterator[Row]:
     customers = scores.customers[scores.customers["frequency"] > 0]
     horizon = scores.horizon
     yield day, "shop", "customers", "count", float(len(customers))
-    yield day, "shop", f"orders within {horizon} days", "expected", float(customers[f"expected_orders_{horizon}"].sum())
-    yield day, "shop", f"customers who order within {horizon} days", "expected", float(customers[f"likelihood_{horizon}"].sum())
+    yield day, "shop", f"orders within {horizon} days", EXPECTED, float(customers[f"expected_orders_{horizon}"].sum())
+    likelihood = customers[f"likelihood_{horizon}"].to_numpy(np.float64)
+    least, most = scores.bundle.spread.of_shop(likelihood.sum(), (likelihood * (1 - likelihood)).sum(), share=HELD)
+    for measure, value in ((EXPECTED, likelihood.sum()), (LEAST, least), (MOST, most)):
+        yield day, "shop", f"customers who order within {horizon} days", measure, float(value)
     for kind in ("lifecycle", "importance"):
         for name, count in customers[kind].value_counts().items():
             yield day, kind, str(name), "customers", float(count)
@@ -112,8 +119,11 @@ def _of_audiences(folder: Path, day: str) -> Iterator[Row]:
         yield day, "audience", name, EXPECTED_BUYERS, float(members["probability"].astype(np.float64).sum())
         if "expected_revenue" in members:
             yield day, "audience", name, "expected revenue", float(members["expected_revenue"].astype(np.float64).sum())
-        for change in ("entered", "left"):
-            yield day, "audience", name, change, float((changes == change).sum())
+        entered, left = (float((changes == change).sum()) for change in ("entered", "left"))
+        yield day, "audience", name, "entered", entered
+        yield day, "audience", name, "left", left
+        if before := len(members) - entered + left:
+            yield day, "audience", name, KEPT, 1 - left / before
 
 
 def _of_model(folder: Path, bundle: str, day: str) -> Iterator[Row]:
@@ -128,17 +138,17 @@ def _of_model(folder: Path, bundle: str, day: str) -> Iterator[Row]:
 def _audiences_came(folder: Path, earlier: pd.DataFrame, shop: Shop) -> Iterator[Row]:
     """How many members of audiences bought, once the days of a build are over."""
     rows = earlier[earlier["kind"] == "audience"]
-    asked, told = (rows[rows["measure"] == measure] for measure in (EXPECTED_BUYERS, "came"))
+    asked, told = (rows[rows["measure"] == measure] for measure in (EXPECTED_BUYERS, CAME))
     for name, of_name in asked.groupby("name"):
         days = set(of_name["as_of"]) - set(told.loc[told["name"] == name, "as_of"])
         for row in realised(folder, str(name), shop, Spread(), days=days).to_dict("records"):
-            yield str(row["origin"]), "audience", str(name), "came", float(row["bought"])
+            yield str(row["origin"]), "audience", str(name), CAME, float(row["bought"])
 
 
 def _came(earlier: pd.DataFrame, scores: Scores) -> Iterator[Row]:
     """What came of expectations whose days are over and that were not told yet."""
-    asked = earlier[(earlier["kind"] == "shop") & (earlier["measure"] == "expected")]
-    told = set(earlier.loc[(earlier["kind"] == "shop") & (earlier["measure"] == "came"), "as_of"])
+    asked = earlier[(earlier["kind"] == "shop") & (earlier["measure"] == EXPECTED)]
+    told = set(earlier.loc[(earlier["kind"] == "shop") & (earlier["measure"] == CAME), "as_of"])
     for day in sorted(set(asked["as_of"]) - told):
         names = asked.loc[asked["as_of"] == day, "name"]
         horizon = int(names.iloc[0].rsplit(" within ", 1)[1].split()[0])
@@ -149,15 +159,15 @@ def _came(earlier: pd.DataFrame, scores: Scores) -> Iterator[Row]:
 
 def _came_of(shop: Shop, then: date, horizon: int) -> Iterator[Row]:
     volume = Snapshot(shop, then, horizon).volume()["orders"]
-    yield then.isoformat(), "shop", f"orders within {horizon} days", "came", float(volume.sum())
-    yield then.isoformat(), "shop", f"customers who order within {horizon} days", "came", float((volume > 0).sum())
+    yield then.isoformat(), "shop", f"orders within {horizon} days", CAME, float(volume.sum())
+    yield then.isoformat(), "shop", f"customers who order within {horizon} days", CAME, float((volume > 0).sum())
 
 
 def builds_over(found: pd.DataFrame) -> pd.DataFrame:
     """The builds of audiences whose days are over: ``name``, ``as_of``, ``expected buyers`` and ``came``, the newest first."""
-    rows = found[(found["kind"] == "audience") & found["measure"].isin((EXPECTED_BUYERS, "came"))]
+    rows = found[(found["kind"] == "audience") & found["measure"].isin((EXPECTED_BUYERS, CAME))]
     table = rows.pivot_table(index=["as_of", "name"], columns="measure", values="value", aggfunc="last")
-    return table.reindex(columns=[EXPECTED_BUYERS, "came"]).dropna().reset_index().sort_values(["as_of", "name"], ascending=[False, True])
+    return table.reindex(columns=[EXPECTED_BUYERS, CAME]).dropna().reset_index().sort_values(["as_of", "name"], ascending=[False, True])
 
 
 def trend(found: pd.DataFrame) -> pd.DataFrame:
@@ -193,10 +203,10 @@ def alerts(found: pd.DataFrame) -> list[str]:
 def _calibration(found: pd.DataFrame) -> Iterator[str]:
     """The newest expectation whose days are over, beside what came."""
     found = found[found["kind"] == "shop"]
-    over = found[found["measure"] == "came"]
+    over = found[found["measure"] == CAME]
     if not len(over):
         return
     day = over["as_of"].max()
-    expected = found[(found["as_of"] == day) & (found["measure"] == "expected")].set_index("name")["value"]
+    expected = found[(found["as_of"] == day) & (found["measure"] == EXPECTED)].set_index("name")["value"]
     for name, came in over[over["as_of"] == day].set_index("name")["value"].items():
         yield f"as of {day}, {expected[name]:,.0f} {name} were expected, {came:,.0f} came ({expected[name] / max(came, 1):.2f} times)"

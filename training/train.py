@@ -7,6 +7,8 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
+
 from features.config import Config
 from features.errors import DataError, listed
 from features.files import BUNDLES, locked, publish, read_current
@@ -17,6 +19,7 @@ from models.blend import BlendConfig
 from models.bundle import Bundle
 from models.customers.likelihood import LikelihoodConfig
 from models.customers.outlook import Outlook, OutlookConfig
+from models.drift import BINS, binned
 from models.kept import older, remove_older
 from models.pairs.interest import InterestConfig
 from models.pairs.ruled import RuleAlone, Ruled
@@ -88,7 +91,7 @@ def train(
     with locked(folder):
         bundle, test = fit_and_prove(fits, as_of, origins=config.train.backtest_origins)
         target = folder / BUNDLES / bundle.id
-        bundle.save(target, origins=test.origins, tables=test.tables)
+        bundle.save(target, origins=test.origins, tables={**test.tables, BINS: learnt_from(fits, as_of)})
         say("logging to MLflow")
         log_training(folder, target, bundle=bundle, tables=test.tables, name=config.shop.name)
         if promote or read_current(folder).get("bundle") in (None, f"{BUNDLES}/{bundle.id}"):
@@ -130,6 +133,13 @@ def fit_and_prove(fits: Fits, as_of: date, *, origins: int) -> tuple[Bundle, Bac
     if missing and fits.shop.has_lines:
         bundle = replace(bundle, pair_model=RuleAlone(untaught_rule(fits.snapshot(as_of), outlook)))
     return replace(bundle, outlook_model=outlook, facts=facts | {"rule": bundle.rule or ""}), test
+
+
+def learnt_from(fits: Fits, as_of: date) -> pd.DataFrame:
+    """What the shop was like on the newest date learnt from, and how far up to three dates before it were from that (``models.drift``)."""
+    dates = fits.training_dates(as_of) if fits.can_learn(as_of) else [as_of]
+    newest, *earlier = (fits.snapshot(each) for each in dates[:4])
+    return binned(newest, earlier)
 
 
 def untaught_rule(snapshot: Snapshot, outlook: Outlook) -> Ruled:

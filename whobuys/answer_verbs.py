@@ -57,7 +57,7 @@ def score(
         config = load_config(shop)
         made = scores.score(shop, config=config, as_of=as_of, bundle=bundle, sets_file=sets, memory_limit=memory_limit, threads=threads, say=tell)
     if as_of is None:
-        warn_if_stale(made.as_of, horizon=made.horizon)
+        warn_if_stale(shop, made.as_of, horizon=made.horizon)
     tell_rule(made.bundle.rule)
     expected = made.product_sets.sort_values("expected_buyers", ascending=False, kind="stable")
     typer.echo(text_of(expected.head(SHOWN) if form == "table" else expected, form, dated=made), nl=False)
@@ -164,7 +164,7 @@ def replenishment(
     due = due_first(found, snapshot.as_of, within=within)
     shown = due.head(top or (20 if output is None else len(due)))
     if as_of is None:
-        warn_if_stale(snapshot.as_of, horizon=snapshot.horizon)
+        warn_if_stale(shop, snapshot.as_of, horizon=snapshot.horizon)
     ahead = "" if within is None else f" and due within {within} days"
     say(f"as of {snapshot.as_of}: {len(due):,} pairs of a customer and what is bought regularly{ahead}, {due['customer_id'].nunique():,} customers")
     if output is None:

@@ -32,7 +32,7 @@ def opened(
         check_interest(snapshot.shop, model)
         tell_rule(model.rule)
     if as_of is None:
-        warn_if_stale(snapshot.as_of, horizon=model.horizon)
+        warn_if_stale(shop, snapshot.as_of, horizon=model.horizon)
     return model, snapshot
 
 

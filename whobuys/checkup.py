@@ -9,14 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
+from pyarrow import ArrowInvalid
 
 from features.config import CONFIG, load_config
+from features.dates import parse_day
 from features.errors import DataError, WhobuysError, listed
-from features.files import CURRENT, Current, check_seal, read_current
+from features.files import CURRENT, MANIFEST, PUBLISHED, RESULT, Current, check_seal, publications, read_current, read_json
 from features.products import Catalogue
 from features.shop import Shop
 from features.tables import COMPLETED
 from serving.audiences import AUDIENCES, Audience, product_sets, saved_audiences
+from serving.history import figures
+from whobuys.clock import stale_in
 
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "ibis-framework", "duckdb", "sqlglot", "scikit-learn", "lightgbm", "implicit", "mlflow")
 LITTLE_DISK = 2e9
@@ -45,6 +49,51 @@ def _folder(shop: Path) -> Iterator[Finding]:
     yield from published
     yield _checked(AUDIENCES, lambda: _audiences(shop, catalogue=Catalogue.of(Shop.open(shop)) if published[0][1] == "ok" else None))
     yield _left_behind(shop)
+    if "bundle" in current:
+        yield _checked("rollback", lambda: _rollback(shop))
+    if "scores" in current:
+        yield from _age(shop, str(current.get("scores")))
+    yield from _last_week(shop)
+
+
+def _rollback(shop: Path) -> str:
+    """What a rollback would publish. Raises DataError when published.json is damaged, or names what is not there any more."""
+    known = publications(shop)
+    if len(known) < 2:
+        return "nothing was in use before"
+    former = known[-2]
+    gone = [name for name in (former.bundle, former.scores) if name and not (shop / name / MANIFEST).is_file()]
+    if gone:
+        raise DataError(f"{PUBLISHED} names {listed(gone)}, which {'is' if len(gone) == 1 else 'are'} gone: whobuys model rollback cannot go back")
+    return f"to {former.bundle}, in use until {known[-1].when}"
+
+
+def _age(shop: Path, scores: str) -> Iterator[Finding]:
+    try:
+        facts = read_json(shop / scores / MANIFEST)
+        said = stale_in(shop, parse_day(str(facts["as_of"])), horizon=int(str(facts["horizon"])))
+    except (WhobuysError, KeyError, ValueError):
+        return  # what is damaged is said of the scores themselves
+    yield "age", "note" if said else "ok", "; ".join(said) or f"scores and bundle are of {facts['as_of']}, no older than [weekly] of {CONFIG} says"
+
+
+def _last_week(shop: Path) -> Iterator[Finding]:
+    """What the last weekly run came to, where there was one."""
+    if not (shop / RESULT).exists():
+        return
+    try:
+        result = read_json(shop / RESULT)
+        figures(shop)
+        findings = result["findings"]
+        assert isinstance(findings, list)
+    except (WhobuysError, KeyError, OSError, ArrowInvalid) as error:
+        yield "weekly", "wrong", f"{error}; it is written anew by: whobuys weekly"
+        return
+    if result["state"] == "done":
+        told = listed([f"{each['rule']}: {each['text']}" for each in findings])
+        yield "weekly", "note" if findings else "ok", f"done on {result['ended']}" + (f"; {told}" if findings else ", nothing odd")
+    else:
+        yield "weekly", "wrong", f"{result['state']} on {result['ended']}: {result['error']}"
 
 
 def _published(shop: Path, current: Current) -> Iterator[Finding]:

@@ -55,7 +55,7 @@ def export(
     with enough_room(shop), progress() as tell:
         tell(f"exporting {name} for {to}")
         done = export_audience(shop, asked)
-    _tell_rest(done)
+    _tell_rest(done, shop)
     if form == "json":
         typer.echo(json.dumps({**done.facts, "path": str(done.path)}, indent=1, ensure_ascii=False))
         return
@@ -64,13 +64,13 @@ def export(
     typer.echo(text_of(pd.DataFrame([row]), form), nl=False)
 
 
-def _tell_rest(done: "Exported") -> None:
+def _tell_rest(done: "Exported", shop: Path) -> None:
     """Say who is not in the file, what is empty in it, and when it is old."""
     for reason, count in done.left_out.items():
         say(f"left out: {count:,} ({reason})")
     for note in done.notes:
         say(f"note: {note}")
-    warn_if_stale(done.members.as_of, horizon=done.members.horizon)
+    warn_if_stale(shop, done.members.as_of, horizon=done.members.horizon)
 
 
 def _channel(channel: str | None) -> "Channel | None":

@@ -46,8 +46,12 @@ def import_(
 ) -> None:
     """Read exports into the shop's canonical tables, check them, and say what they cover.
 
-    Every option can also stand in the [import] section of whobuys.toml, which is laid under the options given here.
+    Every option can also stand in the [import] section of whobuys.toml, which is laid under the options given here. What is odd beside the shop's
+    own past is said, and the tables are published all the same; whobuys weekly stops at what cannot be right.
     """
+    from dataclasses import asdict
+
+    from features.checks import Finding, Weeks, check_tables
     from features.config import load_config, parse_map, with_import
     from features.imports import import_files
     from whobuys.clock import today
@@ -62,10 +66,20 @@ def import_(
         delimiter=delimiter,
         format=format,
     )
+    found: list[Finding] = []
     coverage = import_files(
-        shop, files or [], config=config, skip_bad_lines=skip_bad_lines, memory_limit=memory_limit, today=today(), add=add or config.imports.add
+        shop,
+        files or [],
+        config=config,
+        skip_bad_lines=skip_bad_lines,
+        memory_limit=memory_limit,
+        today=today(),
+        add=add or config.imports.add,
+        approve=lambda tables: found.extend(check_tables(Weeks.of(shop, tables, today(), memory_limit=memory_limit))),
     )
-    typer.echo(json.dumps(coverage.as_dict(), indent=1) if json_ else coverage.text())
+    typer.echo(json.dumps({**coverage.as_dict(), "findings": [asdict(each) for each in found]}, indent=1) if json_ else coverage.text())
+    for each in found:
+        say(f"{'warning' if each.severity == 'stop' else 'note'}: {each.rule}: {each.text}")
     say("next: whobuys train")
 
 

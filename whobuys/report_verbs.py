@@ -49,7 +49,7 @@ def customers(
     with progress() as tell:
         as_known, horizon = write_customers(shop, path, as_of, memory_limit=memory_limit, threads=threads, tell=tell)
     if as_of is None:
-        warn_if_stale(as_known, horizon=horizon)
+        warn_if_stale(shop, as_known, horizon=horizon)
     typer.echo(str(path))
 
 
@@ -73,7 +73,7 @@ def audiences(
     with progress() as tell:
         as_known, horizon = write_audiences(shop, path, names, as_of, memory_limit=memory_limit, threads=threads, tell=tell)
     if as_of is None:
-        warn_if_stale(as_known, horizon=horizon)
+        warn_if_stale(shop, as_known, horizon=horizon)
     typer.echo(str(path))
 
 
@@ -110,14 +110,16 @@ def history(
     form = form_of(json=json_, csv=csv)
     from serving import history as kept
     from serving.exports import text_of
+    from serving.scores import Scores
 
-    found = kept.figures(shop)
+    found, scores = kept.figures(shop), Scores.open(shop)
     if output is not None:
         typer.echo(str(write_history(shop, output)))
         return
     typer.echo(text_of(found if figures else kept.trend(found), form), nl=False)
     for each in kept.alerts(found):
         say(f"note: {each}")
+    warn_if_stale(shop, scores.as_of, horizon=scores.horizon)
 
 
 def write_evaluation(shop: Path, path: Path, bundle: str | None = None, *, log: bool = False) -> Path:

@@ -84,11 +84,11 @@ def tell_rule(rule: str | None) -> None:
         say(f"note: a simple rule answers ({rule}), as past dates do not show that the model is better for this shop")
 
 
-def warn_if_stale(as_of: date, *, horizon: int) -> None:
-    """Warn on stderr when the clock is past what the answer is about."""
-    from whobuys.clock import stale, today
+def warn_if_stale(shop: Path, as_of: date, *, horizon: int) -> None:
+    """Warn on stderr when the answer or the bundle in use is older than the shop's whobuys.toml says."""
+    from whobuys.clock import stale_in
 
-    if warning := stale(as_of, horizon=horizon, today=today()):
+    for warning in stale_in(shop, as_of, horizon=horizon):
         say(f"note: {warning}")
 
 

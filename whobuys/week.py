@@ -4,10 +4,9 @@ Every step is whole or not done, and none is done twice: a run that was killed i
 bundle and scores together; until then, and whenever a step refuses or fails, what was there stays.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +16,8 @@ from pydantic import TypeAdapter
 
 from features.checks import RULES, Finding, Weeks, check_tables, refuse_stops
 from features.config import Config
-from features.errors import DataError, UsageError, WhobuysError, did_you_mean
-from features.files import BUNDLES, MANIFEST, locked, read_current, read_json, write_json
+from features.errors import DataError, UsageError, did_you_mean
+from features.files import BUNDLES, MANIFEST, check_seal, read_current, read_json
 from features.imports import import_files
 from features.shop import Shop
 from features.snapshot import Snapshot
@@ -28,10 +27,8 @@ from serving.scores import Scores, score
 from training.fits import Fits, Recipe
 from training.match import Match, differences, match
 from training.train import LIBRARIES, bundle_id, recipe_of, train
-from whobuys.week_runs import compared, log_comparison, log_scores, week_run
+from whobuys.week_runs import log_comparison, log_scores
 
-LOCK = ".weekly.lock"
-RESULT = "run_result.json"
 State = Literal["done", "skipped", "refused", "failed"]
 Say = Callable[[str], None]
 
@@ -93,13 +90,8 @@ class Week:
         return f"{coverage.orders:,} orders of {coverage.customers:,} customers, {coverage.first_day} to {coverage.last_day}"
 
     def _approve(self, tables: Path) -> None:
-        before = read_current(self.folder).get("tables")
-        if before != str(tables.relative_to(self.folder)):
-            shop = Shop.of_tables(tables, memory_limit=self.memory_limit, threads=self.threads, spill=self.folder / ".spill")
-            self.findings = check_tables(Weeks(shop, self.folder / before if before else None, self.today))
-            for each in self.findings:
-                self.say(f"{each.severity}: {each.rule}: {each.text}")
-            refuse_stops(self.findings, accepted=self.accepted)
+        self._tell(check_tables(Weeks.of(self.folder, tables, self.today, memory_limit=self.memory_limit, threads=self.threads)))
+        refuse_stops(self.findings, accepted=self.accepted)
         if self.dry:
             raise Planned
 
@@ -131,15 +123,28 @@ class Week:
         return f"the bundle {made.id} as of {made.as_of}{rule}" + (", the shop's first" if first else "")
 
     def _is_kept(self, bundle: str) -> bool:
-        """Whether a bundle is there and was logged: a kill may lie between the two."""
+        """Whether a bundle is there, as it was made, and was logged: a kill may lie between the two."""
         from training.tracking import registered
 
-        return (self.folder / BUNDLES / bundle / MANIFEST).is_file() and bundle in registered(self.folder, self.config.shop.name)
+        return self._is_whole(self.folder / BUNDLES / bundle) and bundle in registered(self.folder, self.config.shop.name)
+
+    def _is_whole(self, folder: Path) -> bool:
+        """Whether a bundle or scores are there, and all their files as they were sealed; what is damaged is said, and will be made anew."""
+        if not (folder / MANIFEST).is_file():
+            return False
+        try:
+            check_seal(folder)
+        except DataError as error:
+            self.say(f"note: {error}")
+            return False
+        return True
 
     def compare(self) -> str:
         """Compare the new recipe with the one in use, where they differ."""
         if self.published in (None, self.chosen):
             raise Skipped("the new bundle is the one in use")
+        if not self._is_whole(bundle_folder(self.folder)):
+            return f"the bundle in use, {self.published}, is damaged, so it is not compared"
         versions = {name: version(name) for name in LIBRARIES}
         different = differences(self.fits.recipe, self._champion, versions)
         if not different:
@@ -193,7 +198,7 @@ class Week:
 
     def _is_scored(self) -> bool:
         scores = read_current(self.folder).get("scores")
-        if scores is None or self.published != self.chosen:
+        if scores is None or self.published != self.chosen or not self._is_whole(self.folder / scores):
             return False
         facts = read_json(self.folder / scores / MANIFEST)
         return (facts.get("tables"), facts.get("bundle"), facts.get("as_of")) == (self.fits.shop.tables_id, self.chosen, str(self.as_of))
@@ -246,6 +251,19 @@ class Week:
             self.say(f"note: {each}")
         return "; ".join(told) or "nothing changed by more than chance within a month"
 
+    def watch(self) -> str:
+        """Hold what is published now against what the model learnt from, the runs before and what came; what is odd is a warning."""
+        from serving.watch import WATCHED, Watch, watch_run
+
+        found = watch_run(Watch.of(self.folder))
+        self._tell(found)
+        return f"{len(found)} warning{'s' * (len(found) != 1)}: see above" if found else f"nothing odd: {', '.join(WATCHED)}"
+
+    def _tell(self, found: Sequence[Finding]) -> None:
+        self.findings += found
+        for each in found:
+            self.say(f"{each.severity}: {each.rule}: {each.text}")
+
 
 def check_accepted(rules: Sequence[str]) -> None:
     """Raise UsageError for a rule that is none."""
@@ -263,63 +281,6 @@ STEPS: Mapping[str, Callable[[Week], str]] = {
     "audiences": Week.rebuild,
     "history": Week.remember,
     "reports": Week.report,
+    "watch": Week.watch,
 }
 """What a week is made of, in order."""
-
-
-def run(week: Week, *, now: Callable[[], datetime], wait_seconds: float = 0) -> dict[str, object]:
-    """All steps; what became of them is written to ``run_result.json``, also when one refuses or fails, which is then raised.
-
-    Raises Refused when another weekly run is under way after ``wait_seconds``.
-    """
-    with locked(week.folder, wait_seconds=wait_seconds, name=LOCK):
-        began, error = now(), None
-        try:
-            with week_run(week.folder, week.config, dry=week.dry) as results:
-                for name, step in STEPS.items():
-                    week.steps.append(_done(week, name, step))
-                results.append(_result(week, began, now(), None))
-        except Planned:
-            week.steps += [Step(name, "skipped", "a dry run changes nothing", 0.0) for name in list(STEPS)[len(week.steps) :]]
-        except (WhobuysError, OSError) as raised:
-            error = raised
-            raise
-        finally:
-            result = _result(week, began, now(), error)
-            if not week.dry:
-                write_json(week.folder / RESULT, result)
-        return result
-
-
-def _done(week: Week, name: str, step: Callable[[Week], str]) -> Step:
-    began = time.monotonic()
-    week.say(f"{name} ...")
-    try:
-        state: State = "done"
-        said = step(week)
-        if week.dry and name == "import":
-            raise Planned
-    except Skipped as reason:
-        state, said = "skipped", str(reason)
-    except WhobuysError as error:
-        week.steps.append(Step(name, "refused" if error.exit_code == 4 else "failed", str(error), round(time.monotonic() - began, 1)))
-        raise
-    week.say(f"{name}: {said}")
-    return Step(name, state, said, round(time.monotonic() - began, 1))
-
-
-def _result(week: Week, began: datetime, ended: datetime, error: BaseException | None) -> dict[str, object]:
-    current = read_current(week.folder)
-    state = "done" if error is None else "refused" if getattr(error, "exit_code", 1) == 4 else "failed"
-    return {
-        "state": state,
-        "exit_code": 0 if error is None else getattr(error, "exit_code", 1),
-        "error": "" if error is None else str(error),
-        "began": began.isoformat(timespec="seconds"),
-        "ended": ended.isoformat(timespec="seconds"),
-        "whobuys": version("whobuys"),
-        **{name: current.get(name) for name in ("tables", "bundle", "scores")},
-        "steps": [asdict(each) for each in week.steps],
-        "findings": [asdict(each) for each in week.findings],
-        "compared": compared(week.compared),
-    }

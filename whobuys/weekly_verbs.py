@@ -36,12 +36,12 @@ def weekly(
 
     from features.config import load_config
     from serving.exports import text_of
-    from serving.published import enough_room
     from whobuys.clock import now, today
-    from whobuys.week import Week, check_accepted, run
+    from whobuys.unattended import run
+    from whobuys.week import Week, check_accepted
 
     check_accepted(accept or [])
-    with enough_room(shop), progress() as tell:
+    with progress() as tell:
         week = Week(
             shop, load_config(shop), files or [], today(), tell, accept or [], dry=dry_run, memory_limit=memory_limit, threads=threads or THREADS
         )

@@ -152,9 +152,9 @@ RULES: dict[str, Callable[[Weeks], Found]] = {
 """All rules by their name. What a row must be, ids that repeat, mixed currencies and dates to come are refused by the import itself."""
 
 
-def check_tables(weeks: Weeks) -> list[Finding]:
-    """What all rules find, in their order."""
-    return [Finding(name, severity, text) for name, rule in RULES.items() for severity, text in rule(weeks)]
+def check_tables(weeks: Weeks | None) -> list[Finding]:
+    """What all rules find, in their order; nothing where there is nothing new."""
+    return [] if weeks is None else [Finding(name, severity, text) for name, rule in RULES.items() for severity, text in rule(weeks)]
 
 
 def refuse_stops(found: Sequence[Finding], *, accepted: Sequence[str] = ()) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import ibis
 import numpy as np
@@ -12,6 +13,8 @@ from ibis.expr.types import Table
 from numpy.typing import NDArray
 
 from features.dates import day_number
+from features.errors import DataError
+from features.files import check_seal, read_current
 from features.shop import MONEY, PIECES, Shop
 from features.tables import COMPLETED
 
@@ -32,6 +35,23 @@ class Weeks:
     shop: Shop
     before: Path | None
     today: date
+
+    @classmethod
+    def of(cls, folder: Path, tables: Path, today: date, *, memory_limit: str | None = None, threads: int | None = None) -> Self | None:
+        """New ``tables`` beside those that are published in the shop's ``folder``; None where they are the same, or hold no completed order.
+
+        Published tables that are damaged are no past.
+        """
+        before = read_current(folder).get("tables")
+        if before == str(tables.relative_to(folder)):
+            return None
+        try:
+            check_seal(folder / str(before))
+        except DataError:
+            before = None
+        shop = Shop.of_tables(tables, memory_limit=memory_limit, threads=threads, spill=folder / ".spill")
+        found = cls(shop, folder / before if before else None, today)
+        return found if int(found._done.count().execute()) else None
 
     @cached_property
     def end(self) -> int:

@@ -92,9 +92,12 @@ def import_files(
 
 
 def _tables_before(shop: Path) -> Path | None:
-    """The published tables; None where nothing was imported yet."""
+    """The published tables; None where nothing was imported yet. Raises DataError when they are damaged: what is laid over them would hide it."""
     published = read_current(shop).get("tables")
-    return shop / published if published else None
+    if published is None:
+        return None
+    check_seal(shop / published)
+    return shop / published
 
 
 @contextmanager

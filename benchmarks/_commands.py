@@ -12,12 +12,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Step:
-    """One command: how it ended (0 is well), how long it took, and the most memory it held."""
+    """One command: how it ended (0 is well), how long it took by the clock and of all processors, and the most memory it held."""
 
     verb: str
     status: int
     seconds: float
     megabytes: float
+    processor: float
+
+    def figures(self) -> dict[str, float]:
+        """What was measured."""
+        return {"seconds": self.seconds, "processor": self.processor, "megabytes": self.megabytes}
 
 
 def timed(verb: str, command: Sequence[str | Path], *, environment: Mapping[str, str]) -> Step:
@@ -25,7 +30,7 @@ def timed(verb: str, command: Sequence[str | Path], *, environment: Mapping[str,
     began = time.perf_counter()
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, env=environment)
     _, status, used = os.wait4(process.pid, 0)
-    step = Step(verb, os.waitstatus_to_exitcode(status), time.perf_counter() - began, used.ru_maxrss / 1024)
+    step = Step(verb, os.waitstatus_to_exitcode(status), time.perf_counter() - began, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
     print(f"  {verb}: {step.seconds:.0f} s, {step.megabytes:,.0f} MB", flush=True)
     return step
 

@@ -1,4 +1,4 @@
-"""Figures become Markdown, and Markdown its section of docs/evaluation.md."""
+"""Figures become Markdown, and Markdown its section of a page of docs/."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,11 +29,11 @@ def table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(heads)} |", "|---|" + "---|" * (len(heads) - 1), *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def write_section(name: str, text: str) -> None:
-    """Put a section between its markers in docs/evaluation.md; ends the benchmark when they are not there."""
+def write_section(name: str, text: str, *, page: Path = PAGE) -> None:
+    """Put a section between its markers in docs/evaluation.md, or another page; ends the benchmark when they are not there."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    page = PAGE.read_text(encoding="utf-8")
-    if begin not in page or end not in page:
-        raise SystemExit(f"{PAGE} has no place for this result: put the lines {begin} and {end} where it belongs")
-    before, rest = page.split(begin)
-    PAGE.write_text(f"{before}{begin}\n{text}{end}{rest.split(end)[1]}", encoding="utf-8")
+    written = page.read_text(encoding="utf-8")
+    if begin not in written or end not in written:
+        raise SystemExit(f"{page} has no place for this result: put the lines {begin} and {end} where it belongs")
+    before, rest = written.split(begin)
+    page.write_text(f"{before}{begin}\n{text}{end}{rest.split(end)[1]}", encoding="utf-8")

@@ -83,8 +83,8 @@ def none(shop: Path) -> AbstractContextManager[None]:
 
 FAULTS = {
     "a full disk while orders are taken in": Fault(lambda shop: little_room(shop, 0.3), 1, "is the disk full"),
-    "a full disk while models are kept": Fault(lambda shop: little_room(shop, 4), 1, "disk"),
-    "a full disk while scores are written": Fault(lambda shop: little_room(shop, 9), 1, "disk"),
+    "a full disk while models are kept": Fault(lambda shop: little_room(shop, 5.5), 1, "No space left"),
+    "a full disk while scores are written": Fault(lambda shop: little_room(shop, 7), 1, ""),
     "a folder that cannot be written to": Fault(read_only, 1, "Read-only file system"),
     "a tracking server that is down": Fault(none, 1, "127.0.0.1:9", (("MLFLOW_TRACKING_URI", "http://127.0.0.1:9"),)),
     "a damaged table": Fault(lambda shop: damaged(shop, "tables/orders.parquet"), 1, "orders.parquet"),

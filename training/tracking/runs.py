@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -162,8 +162,28 @@ def tracked(shop_folder: Path, name: str = "") -> Iterator[Run]:
             experiment = outer.info.experiment_id if outer else _experiment(mlflow, store, model)
             with _unseen(RUN_ID):  # MLflow would continue that run a second time, in the place of a child
                 run = mlflow.start_run(run_id=None if outer else store.run_id, experiment_id=experiment, nested=outer is not None)
-        with run:
+        with _ended(store, run):
             yield Run(mlflow, store, model, str(run.info.run_id))
+
+
+@contextmanager
+def _ended(store: Store, run: AbstractContextManager[object]) -> Iterator[None]:
+    """End the run; where the store cannot even note that it failed, as on a full disk, what was raised inside is told and not that."""
+    from mlflow.exceptions import MlflowException
+
+    raised: BaseException | None = None
+    try:
+        with run:
+            try:
+                yield
+            except BaseException as error:
+                raised = error
+                raise
+    except MlflowException:
+        if raised is not None:
+            raise raised from None
+        with store.asked():
+            raise
 
 
 @contextmanager

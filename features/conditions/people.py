@@ -56,12 +56,13 @@ def attribute_of(evidence: Evidence, name: str) -> pd.Series:
     people = evidence.people
     if name == AGE:
         return _ages(people["birth_date"], pd.Timestamp(evidence.as_of))
-    known = [each for each in people if each not in PERSONAL]
+    dates = [each for each in people if pd.api.types.is_datetime64_any_dtype(people[each])]
+    if name in dates:
+        raise DataError(f"{name}: is a date; ask for age, first_order or did: {{event: signed_up, within: ...}}")
+    known = [each for each in people if each not in PERSONAL and each not in dates]
     if name not in known:
         why = "is personal, nobody is chosen by it" if name in PERSONAL else f"is no column of the customers{did_you_mean(name, [*known, AGE])}"
         raise DataError(f"{name}: {why}")
-    if pd.api.types.is_datetime64_any_dtype(people[name]):
-        raise DataError(f"{name}: is a date; ask for age, first_order or did: {{event: signed_up, within: ...}}")
     return people[name]
 
 

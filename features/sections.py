@@ -238,7 +238,10 @@ class WeeklySection(Section):
 
     stale_days: int = Field(default=7, ge=1, le=3650, description="Days after the last order from which on answers are said to be old.")
     stale_bundle_days: int = Field(
-        default=60, ge=1, le=3650, description="Days after which the bundle in use is said to be old: whobuys weekly trains anew."
+        default=60,
+        ge=1,
+        le=3650,
+        description="Days of orders that the bundle in use may not know before it is said to be old: whobuys weekly trains anew.",
     )
 
 

@@ -26,6 +26,7 @@ from training.fits import Fits
 from training.match import differences, match
 from whobuys.checkup import checkup
 from whobuys.cli import app
+from whobuys.clock import stale_in
 from whobuys.unattended import LOCK
 from whobuys.week import STEPS
 
@@ -148,7 +149,6 @@ DOCTOR: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     "a damaged history": (lambda shop: (shop / FIGURES).write_bytes(b"PAR1"), "weekly", "wrong", "figures.parquet"),
     "old scores": (lambda shop: None, "age", "note", "this is 14 days old .as of 2026-06-17.; import newer orders"),
     "what [weekly] allows": (lambda shop: allow(shop, "stale_days", 20), "age", "ok", "scores and bundle are of 2026-06-17"),
-    "an old bundle": (lambda shop: allow(shop, "stale_bundle_days", 10), "age", "note", "the bundle in use learnt from orders before 2026-06-17"),
 }
 
 
@@ -167,10 +167,19 @@ def test_doctor_knows_what_weekly_runs_leave(case: str, shop: Path, monkeypatch:
 
 
 def test_old_answers_are_said_alike_everywhere(shop: Path) -> None:
-    allow(shop, "stale_bundle_days", 10)
     for words in (["who", "tent"], ["audience", "preview", "lately"], ["report", "history"], ["audience", "export", "lately", "--to", "csv"]):
         done = CliRunner().invoke(app, [*words, "--shop", str(shop)], env={"WHOBUYS_TODAY": END.isoformat()})
-        assert done.exit_code == 0 and "this is 14 days old (as of 2026-06-17)" in done.stderr and "the bundle in use learnt" in done.stderr, words
+        assert done.exit_code == 0 and "this is 14 days old (as of 2026-06-17)" in done.stderr, words
+
+
+def test_a_bundle_that_orders_left_behind_is_said(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHOBUYS_TODAY", END.isoformat())
+    assert stale_in(shop, date(2026, 6, 30), horizon=30) == []
+    allow(shop, "stale_bundle_days", 10)
+    assert stale_in(shop, date(2026, 6, 17), horizon=30) == ["this is 14 days old (as of 2026-06-17); import newer orders"]
+    assert [each.split(",")[0] for each in stale_in(shop, date(2026, 6, 30), horizon=30)] == [
+        "the bundle in use learnt from orders before 2026-06-17"
+    ]
 
 
 class Guessing(Fits):

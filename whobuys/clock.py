@@ -42,18 +42,19 @@ def stale(as_of: date, *, horizon: int, today: date, days: int = 7) -> str | Non
     return f"this is {age} days old (as of {as_of}); import newer orders" if age > days else None
 
 
-def stale_bundle(trained: date, *, today: date, days: int) -> str | None:
-    """A warning when the bundle in use knows nothing of so many days, or None.
+def stale_bundle(trained: date, *, as_of: date, days: int) -> str | None:
+    """A warning when the bundle in use knows nothing of so many days before an answer's date, or None.
 
-    >>> stale_bundle(date(2026, 7, 1), today=date(2026, 8, 1), days=60) is None
+    >>> stale_bundle(date(2026, 7, 1), as_of=date(2026, 8, 1), days=60) is None
     True
-    >>> stale_bundle(date(2026, 7, 1), today=date(2026, 9, 1), days=60)
-    'the bundle in use learnt from orders before 2026-07-01, 62 days ago; train anew: whobuys weekly, or whobuys train --promote'
+    >>> stale_bundle(date(2026, 7, 1), as_of=date(2026, 9, 1), days=60)
+    'the bundle in use learnt from orders before 2026-07-01, 62 days less than there are; train anew: whobuys weekly, or whobuys train --promote'
     """
-    age = (today - trained).days
+    age = (as_of - trained).days
     if age <= days:
         return None
-    return f"the bundle in use learnt from orders before {trained}, {age} days ago; train anew: whobuys weekly, or whobuys train --promote"
+    unknown = f"learnt from orders before {trained}, {age} days less than there are"
+    return f"the bundle in use {unknown}; train anew: whobuys weekly, or whobuys train --promote"
 
 
 def stale_in(shop: Path, as_of: date, *, horizon: int) -> list[str]:
@@ -62,5 +63,5 @@ def stale_in(shop: Path, as_of: date, *, horizon: int) -> list[str]:
     said = [stale(as_of, horizon=horizon, today=today(), days=settings.stale_days)]
     if bundle := read_current(shop).get("bundle"):
         trained = parse_day(str(read_json(shop / bundle / MANIFEST)["as_of"]))
-        said.append(stale_bundle(trained, today=today(), days=settings.stale_bundle_days))
+        said.append(stale_bundle(trained, as_of=as_of, days=settings.stale_bundle_days))
     return [each for each in said if each]

@@ -3,7 +3,7 @@
 import ibis
 from ibis.expr.types import NumericValue, Table
 
-from features.expressions import UNIT, Feature, before, decayed, within
+from features.expressions import UNIT, Feature, before, decayed
 from features.shop import MONEY, PIECES, Shop
 
 CUSTOMER_FEATURES = (
@@ -49,8 +49,8 @@ def customer_facts(shop: Shop, day: int, *, horizon: int) -> Table:
         first=orders.ago.max(),
         all_spent=orders.revenue.sum(),
         all_discount=orders.discount.sum(),
-        **{f"orders_{days}": within(orders.ago, days).sum() for days in WINDOWS},
-        **{f"spent_{days}": (within(orders.ago, days) * orders.revenue).sum() / MONEY for days in WINDOWS},
+        **{f"orders_{days}": orders.count(where=orders.ago <= days) for days in WINDOWS},
+        **{f"spent_{days}": orders.revenue.sum(where=orders.ago <= days).fill_null(0) / MONEY for days in WINDOWS},
         **{f"orders_decayed_{half}": decayed(orders.ago, half).sum() / UNIT for half in (60, 120)},
         lines=orders.lines.sum(),
         **{f"lines_decayed_{half}": (decayed(orders.ago, half) * orders.lines).sum() / UNIT for half in (30, 90)},
@@ -108,6 +108,6 @@ def _products(shop: Shop, day: int) -> Table:
     per_product = known.group_by("customer", "product").agg(ago=known.ago.min(), amount=known.amount.sum(), pieces=known.pieces.sum())
     return per_product.group_by("customer").agg(
         products=per_product.count(),
-        products_90=within(per_product.ago, 90).sum(),
+        products_90=per_product.count(where=per_product.ago <= 90),
         unit_price=(per_product.amount.cast("float64") / per_product.pieces * PIECES / MONEY * 100).round().cast("int64").mean() / 100,
     )

@@ -5,7 +5,7 @@ import pyarrow as pa
 from ibis.expr.types import Table
 from scipy.sparse import csr_matrix
 
-from features.expressions import UNIT, Feature, before, decayed, within
+from features.expressions import UNIT, Feature, before, decayed
 from features.shop import MONEY, PIECES, Shop
 
 HISTORY_FEATURES = (
@@ -77,10 +77,10 @@ def history(shop: Shop, members: Table, visits: Table, later: Table, day: int, *
         set_spent=known.amount.sum() / MONEY,
         set_recency=known.ago.min(),
         set_age=known.ago.max(),
-        **{f"set_orders_{days}": within(known.ago, days).sum() for days in (30, 90, 180, 365)},
+        **{f"set_orders_{days}": known.count(where=known.ago <= days) for days in (30, 90, 180, 365)},
         **{f"set_decayed_{half}": decayed(known.ago, half).sum() / UNIT for half in (30, 120)},
         set_lines_decayed_90=(decayed(known.ago, 90) * known.lines).sum() / UNIT,
-        set_orders_last_year=known.ago.between(366 - horizon, 365).cast("int64").sum(),
+        set_orders_last_year=known.count(where=known.ago.between(366 - horizon, 365)),
         set_orders_since=known.place.min(),
     )
     lines = before(shop.lines, day)
@@ -131,10 +131,10 @@ def _sizes(shop: Shop, members: Table, day: int) -> Table:
 def _sales(visits: Table, *, horizon: int) -> Table:
     return visits.group_by("set").agg(
         orders=visits.count(),
-        sold_30=within(visits.ago, 30).sum(),
-        sold_90=within(visits.ago, 90).sum(),
-        sold_then=visits.ago.between(366 - horizon, 365).cast("int64").sum(),
-        sold_year=visits.ago.between(1, 365 + horizon).cast("int64").sum(),
+        sold_30=visits.count(where=visits.ago <= 30),
+        sold_90=visits.count(where=visits.ago <= 90),
+        sold_then=visits.count(where=visits.ago.between(366 - horizon, 365)),
+        sold_year=visits.count(where=visits.ago.between(1, 365 + horizon)),
         amount=visits.amount.sum(),
         pieces=visits.pieces.sum(),
         on_sale_days=visits.ago.max(),
@@ -146,10 +146,10 @@ def _buyers(visits: Table, *, horizon: int) -> Table:
     pairs = known.group_by("set", "customer").agg(n=known.count(), last=known.ago.min(), first=known.ago.max())
     return pairs.group_by("set").agg(
         buyers=pairs.count(),
-        twice=(pairs.n >= 2).sum(),
-        earlier=(pairs["first"] > horizon).sum(),
-        returned=((pairs["first"] > horizon) & (pairs["last"] <= horizon)).sum(),
-        arrived=(pairs["first"] <= horizon).sum(),
+        twice=pairs.count(where=pairs.n >= 2),
+        earlier=pairs.count(where=pairs["first"] > horizon),
+        returned=pairs.count(where=(pairs["first"] > horizon) & (pairs["last"] <= horizon)),
+        arrived=pairs.count(where=pairs["first"] <= horizon),
     )
 
 
@@ -159,8 +159,8 @@ def all_orders(shop: Shop, day: int, *, horizon: int) -> Table:
     all_orders = lines.select("order", "ago").distinct()
     counts = all_orders.agg(
         all_orders=all_orders.count(),
-        all_orders_30=within(all_orders.ago, 30).sum(),
-        all_orders_90=within(all_orders.ago, 90).sum(),
+        all_orders_30=all_orders.count(where=all_orders.ago <= 30),
+        all_orders_90=all_orders.count(where=all_orders.ago <= 90),
         all_days=all_orders.ago.max(),
     )
     return counts.cross_join(orders.agg(people_before=orders.customer.nunique(where=orders.ago > horizon)))

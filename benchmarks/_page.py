@@ -1,5 +1,7 @@
 """Figures become Markdown, and Markdown its section of a page of docs/."""
 
+import os
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +29,13 @@ def ratio(value: float, draws: ArrayLike) -> str:
 def table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table."""
     return [f"| {' | '.join(heads)} |", "|---|" + "---|" * (len(heads) - 1), *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def machine() -> str:
+    """What is measured on, and that other work kept it busy where it did: seconds are too many then."""
+    cores, load = os.cpu_count() or 1, os.getloadavg()[2]
+    busy = f"; other work kept it busy (load {load:.0f}), so that seconds are too many" if load > 1.3 * cores else ""
+    return f"Measured on {cores} cores, {platform.machine()}, Python {platform.python_version()}{busy}."
 
 
 def write_section(name: str, text: str, *, page: Path = PAGE) -> None:

@@ -9,8 +9,6 @@ Ends with 1 when a stated floor is missed.
 """
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +20,7 @@ import numpy as np
 import pandas as pd
 from _commands import Step, names_among, whobuys
 from _grounds import GROUNDS, HORIZON, SEED, Files, Ground, Truth, check_ground, of_customers, there, truth_of
-from _page import DATA, figure, ratio, table_of, write_section
+from _page import DATA, figure, machine, ratio, table_of, write_section
 from _rivals import ENVIRONMENTS, Answer, answers
 from numpy.typing import NDArray
 
@@ -130,8 +128,7 @@ def section(ground: Ground, table: Measures, sentences: Sequence[str], rivals: S
     lines += ["", *table_of(("method", *COLUMNS.values()), rows), "", *(f"* {sentence}" for sentence in sentences), "", *rivals, ""]
     costs = [[step.verb, f"{step.seconds:.0f}", f"{step.megabytes:,.0f}"] for step in steps]
     costs.append(["all", f"{sum(step.seconds for step in steps):.0f}", f"{max(step.megabytes for step in steps):,.0f}"])
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, whobuys {version('whobuys')}"
-    return "\n".join([*lines, *table_of(("step", "seconds", "most memory, MB"), costs), "", f"Measured on {machine}.", ""])
+    return "\n".join([*lines, *table_of(("step", "seconds", "most memory, MB"), costs), "", f"{machine()} whobuys {version('whobuys')}.", ""])
 
 
 def missed(ground: Ground, table: Measures, ours: NDArray[np.float64], truth: Truth) -> list[str]:

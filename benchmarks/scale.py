@@ -12,8 +12,6 @@ Ends with 1 when a million customers take 60 seconds or 4 GB, or more.
 import argparse
 import functools
 import multiprocessing
-import os
-import platform
 import resource
 import sys
 import tempfile
@@ -25,7 +23,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from _commands import whobuys
-from _page import table_of
+from _page import machine, table_of
 
 from features.files import read_current
 from features.made_up import made_up_shop, write_exports
@@ -128,8 +126,7 @@ def main() -> int:
         if "bundle" not in read_current(models):
             whobuys("train", "--shop", models)
         watch = measure(shop, models, memory_limit=given.memory_limit, threads=given.threads)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    print("\n".join([*watch.table(), "", f"Measured on {machine}."]))
+    print("\n".join([*watch.table(), "", machine()]))
     seconds, _, megabytes = watch.rows[ALL]
     return int(given.customers >= MILLION and (seconds >= SECONDS or megabytes >= MEGABYTES))
 

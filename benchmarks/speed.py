@@ -10,7 +10,6 @@ time. With --write the table and the picture go to docs/performance.md. Ends wit
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _commands import Step, timed, whobuys
-from _page import ROOT, table_of, write_section
+from _page import ROOT, machine, table_of, write_section
 from threadpoolctl import threadpool_limits
 
 from features.files import read_current
@@ -130,8 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             steps = stages((given.folder or Path(temporary)) / f"{lines:g}M", lines=lines, threads=given.threads)
             rows += [{"lines": lines, "stage": step.verb, **step.figures()} for step in steps]
     found = pd.DataFrame(rows)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; {limits()}"
-    text = "\n".join([*table(found), "", *slopes(found), "", f"Measured on {machine}.", ""])
+    text = "\n".join([*table(found), "", *slopes(found), "", f"{machine()} It does {limits()}.", ""])
     print(f"\n{text}")
     if given.write:
         write_section("speed", text, page=PAGE)

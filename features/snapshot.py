@@ -244,7 +244,7 @@ class Snapshot:
         lines = before(self.shop.lines, self.day)
         known = lines.filter(lines.customer.notnull())
         labelled, label = self._labelled(known, by)
-        per_order = labelled.group_by("customer", label, "order", "ago").agg()
+        per_order = labelled if by == "product" else labelled.group_by("customer", label, "order", "ago").agg()  # a line is an order's of a product
         weights = [per_order.ago.cast("int64") * 0 + UNIT if each is None else decayed(per_order.ago, each) for each in half_lives]
         sums = {f"weight_{place}": weight.sum() / UNIT for place, weight in enumerate(weights)}
         counts = per_order.group_by("customer", label).agg(**sums).order_by("customer", label).to_pyarrow()

@@ -104,11 +104,12 @@ class PairColumns:
     def of_strangers(self, first: int, last: int) -> Iterator[tuple[dict[str, Floats], dict[str, Floats]]]:
         """The further columns of all customers and each of the sets ``first`` .. ``last`` (exclusive), as if nobody had bought from it nor looked at
         it: those that are the same for all customers (one number each), and those that vary."""
-        affinities = self._affine(first, last)
+        leanings, everybody = self._leanings_to(first, last), slice(None)
         for place in range(last - first):
             kind = {name: np.asarray(values[first + place]) for name, values in self._kinds.items()}
             crossed = _crossed(self._nothing, self._people, kind)
-            varying = {name: crossed[name] for name in OF_BOTH} | {name: values[place] for name, values in affinities.items()}
+            affinities = _related({name: each.of(place, everybody) for name, each in leanings.items()})
+            varying = {name: crossed[name] for name in OF_BOTH} | affinities
             yield self._nothing | {f"of_set_{name}": value for name, value in kind.items()}, varying
 
     @cached_property
@@ -121,28 +122,23 @@ class PairColumns:
         first, last = int(sets.min()), int(sets.max()) + 1
         known = self._latest.get("sets", (last, first))
         first, last = known if known[0] <= first and last <= known[1] else (first, last)
-        return {name: values[sets - first, customers] for name, values in self._affine(first, last).items()}
+        return _related({name: each.of(sets - first, customers) for name, each in self._leanings_to(first, last).items()})
 
-    def _affine(self, first: int, last: int) -> dict[str, Floats]:
-        """``AFFINITY_FEATURES`` of all customers and some sets: sets x customers."""
+    def _leanings_to(self, first: int, last: int) -> dict[str, "Leaning"]:
+        """Each affinity of all customers to some sets."""
         if self._latest.get("sets") != (first, last):
-            columns = {}
-            for name, values in self.leanings.scores(self.pairs.membership[:, first:last]).items():
-                totals = self.leanings.totals[name]
-                own = np.ascontiguousarray(values.T)
-                share = own / totals
+            scores, found = self.leanings.scores(self.pairs.membership[:, first:last]), {}
+            for name in list(scores):
+                values, totals = scores.pop(name), self.leanings.totals[name]
                 usual_share = np.asarray((1 / totals) @ values / len(values) + SMALL, np.float32)
-                columns[name] = own
-                columns[f"{name}_share"] = share
-                columns[f"{name}_lift"] = own / (values.mean(axis=0) + SMALL)[:, None]
-                columns[f"{name}_share_lift"] = share / usual_share[:, None]
-            self._latest.update(sets=(first, last), columns=columns)
-        found: dict[str, Floats] = self._latest["columns"]
-        return found
+                found[name] = Leaning(np.ascontiguousarray(values.T), totals, values.mean(axis=0) + SMALL, usual_share)
+            self._latest.update(sets=(first, last), leanings=found)
+        leanings: dict[str, Leaning] = self._latest["leanings"]
+        return leanings
 
     @cached_property
     def _latest(self) -> dict[str, Any]:
-        """The affinities that were asked for last: strangers and others of the same sets need the same."""
+        """What was asked for last: strangers and others of the same sets need the same."""
         return {}
 
     @cached_property
@@ -153,6 +149,28 @@ class PairColumns:
     @cached_property
     def _kinds(self) -> dict[str, Floats]:
         return {feature.name: self.pairs.set_facts[feature.name].to_numpy(np.float32) for feature in SET_FEATURES}
+
+
+@dataclass(frozen=True, eq=False)
+class Leaning:
+    """One affinity of customers to sets: ``own`` (sets x customers), its total of each customer, and of each set the mean and the usual share."""
+
+    own: Floats
+    totals: Floats
+    usual: Floats
+    usual_share: Floats
+
+    def of(self, sets: int | NDArray[np.int64], customers: slice | NDArray[np.int64]) -> tuple[Floats, Floats, Floats, Floats]:
+        """Of pairs of some sets and customers: own, share, lift, and lift of the share."""
+        own = self.own[sets, customers]
+        share = own / self.totals[customers]
+        return own, share, own / self.usual[sets], share / self.usual_share[sets]
+
+
+def _related(columns: dict[str, tuple[Floats, Floats, Floats, Floats]]) -> dict[str, Floats]:
+    """The same by the names of ``AFFINITY_FEATURES``."""
+    parts = ("", "_share", "_lift", "_share_lift")
+    return {f"{name}{part}": values for name, each in columns.items() for part, values in zip(parts, each, strict=True)}
 
 
 def _crossed(pair: dict[str, Floats], person: dict[str, Floats], kind: dict[str, Floats]) -> dict[str, Floats]:

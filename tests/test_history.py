@@ -102,6 +102,7 @@ def test_the_page_tells_what_is_kept_and_names_nobody(shop: Path, tmp_path: Path
             assert words in text, words
         assert not set(re.findall(r"\b\w+\b", text)) & set(scores.customers.index) and not re.search(r"\bnan\b|\bNone\b", text)
     assert written["two.html"].count("<svg") >= 2
+    assert len(re.findall(r"\*\* expected: customers who order within", written["two.md"])) == 1
     (build,) = builds_over(figures(shop)).to_dict("records")
     assert build["came"] > 0 and build["expected buyers"] == pytest.approx(members)
 

@@ -95,7 +95,10 @@ def test_without_files_the_orders_are_those_that_are_there(shop: Path, weekly: W
 def test_a_dry_run_changes_nothing(shop: Path, weeks: list[list[Path]], weekly: Weekly) -> None:
     before = read_current(shop), (shop / RESULT).read_bytes()
     code, told = weekly(shop, weeks[2], "--dry-run")
-    assert code == 0 and "a dry run changes nothing" in told
+    assert code == 0 and "a dry run changes nothing" in told and re.search(r"there would be [\d,]+ orders \(\+\d+\)", told)
+    for files in ([], weeks[1]):  # nothing is new: no training either
+        code, told = weekly(shop, files, "--dry-run")
+        assert code == 0 and len(re.findall("a dry run changes nothing", told)) == len(STEPS) - 1
     assert (read_current(shop), (shop / RESULT).read_bytes()) == before
 
 

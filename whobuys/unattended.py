@@ -38,10 +38,8 @@ def _run_and_keep(week: Week, began: datetime, now: Callable[[], datetime]) -> d
     try:
         with enough_room(week.folder), week_run(week.folder, week.config, dry=week.dry) as results:
             for name, step in STEPS.items():
-                week.steps.append(_done(week, name, step))
+                week.steps.append(_left_out(name) if week.dry and week.steps else _done(week, name, step))
             results.append(_result(week, began, now(), None))
-    except Planned:
-        week.steps += [Step(name, "skipped", "a dry run changes nothing", 0.0) for name in list(STEPS)[len(week.steps) :]]
     except BaseException as error:
         _keep(week, _result(week, began, now(), error))
         raise
@@ -70,17 +68,19 @@ def _done(week: Week, name: str, step: Callable[[Week], str]) -> Step:
     try:
         state: State = "done"
         said = step(week)
-        if week.dry and name == "import":
-            raise Planned
+    except Planned as seen:
+        said = str(seen)
     except Skipped as reason:
         state, said = "skipped", str(reason)
-    except Planned:
-        raise
     except BaseException as error:
         week.steps.append(Step(name, _state(error), _said(error), round(time.monotonic() - began, 1)))
         raise
     week.say(f"{name}: {said}")
     return Step(name, state, said, round(time.monotonic() - began, 1))
+
+
+def _left_out(name: str) -> Step:
+    return Step(name, "skipped", "a dry run changes nothing", 0.0)
 
 
 def _state(error: BaseException | None) -> State:

@@ -38,7 +38,7 @@ class Skipped(Exception):
 
 
 class Planned(Exception):
-    """A dry run that has seen what it wanted to see."""
+    """A dry run that has seen what it wanted to see, and what that is."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,17 @@ class Week:
         self._tell(check_tables(Weeks.of(self.folder, tables, self.today, memory_limit=self.memory_limit, threads=self.threads)))
         refuse_stops(self.findings, accepted=self.accepted)
         if self.dry:
-            raise Planned
+            raise Planned(self._would_be(tables))
+
+    def _would_be(self, tables: Path) -> str:
+        """What the files come to, beside what is published, for a dry run."""
+        before = read_current(self.folder).get("tables")
+        if before is not None and Path(before).name == tables.name:
+            return "the files can be read, and hold nothing new"
+        then = _counts(self.folder / before) if before is not None else {}
+        counts = ", ".join(f"{count:,} {name}{f' ({count - then[name]:+,})' if name in then else ''}" for name, count in _counts(tables).items())
+        warned = f"{len(self.findings)} finding{'s' * (len(self.findings) != 1)}, see above" if self.findings else "nothing odd"
+        return f"the files can be read, with them there would be {counts}; {warned}"
 
     @cached_property
     def fits(self) -> Fits:
@@ -263,6 +273,12 @@ class Week:
         self.findings += found
         for each in found:
             self.say(f"{each.severity}: {each.rule}: {each.text}")
+
+
+def _counts(tables: Path) -> dict[str, int]:
+    """How many orders, customers and products there are in tables."""
+    coverage = read_json(tables / MANIFEST).get("coverage")
+    return {name: int(coverage[name]) for name in ("orders", "customers", "products")} if isinstance(coverage, dict) else {}
 
 
 def check_accepted(rules: Sequence[str]) -> None:

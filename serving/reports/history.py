@@ -45,14 +45,14 @@ def page(found: pd.DataFrame, *, shop_name: str) -> Page:
         Section("What the words mean", [], [Terms(TERMS)]),
     ]
     runs = len(found.loc[found["kind"] == "lifecycle", "as_of"].unique())
-    about = f"{count(runs)} run{'s' * (runs != 1)}, as of {_day(days[0])} to {_day(days[-1])}."
+    about = f"{count(runs)} run{'s' * (runs != 1)}, as of {' to '.join(dict.fromkeys((_day(days[0]), _day(days[-1]))))}."
     heading = f"{shop_name}: what changed, week by week?"
     return Page(f"{shop_name}: history", heading, about, told if changed else [NOTHING, *told], _facts(found), sections)
 
 
 def _facts(found: pd.DataFrame) -> list[tuple[str, str]]:
     """The newest figures of the shop."""
-    shop = found[(found["kind"] == "shop") & (found["measure"] != "came")]
+    shop = found[(found["kind"] == "shop") & found["measure"].isin(("count", "expected"))]
     newest = shop[shop["as_of"] == shop["as_of"].max()]
     words = [f"{'' if row['measure'] == 'count' else 'expected: '}{row['name']}" for row in newest.to_dict("records")]
     return list(zip((count(value) for value in newest["value"]), words, strict=True))

@@ -1,4 +1,4 @@
-"""Tables of an evaluation become drawings: gain, lift, calibration and importance. Nothing is shown or kept open."""
+"""Tables of an evaluation become drawings: gain, lift, calibration, importance and drift. Nothing is shown or kept open."""
 
 from collections.abc import Iterator, Mapping
 from io import BytesIO
@@ -76,8 +76,19 @@ def importance_figure(importance: pd.DataFrame) -> Figure:
     return figure
 
 
+def drift_figure(drift: pd.DataFrame) -> Figure:
+    """How far what is scored is from what it was, a bar per feature with a mark at its limit; ``drift`` has feature, psi and limit, the farthest
+    first."""
+    shown = drift.head(BARS)[::-1]
+    figure, axes = _empty("How far is it from what it was?", "PSI: 0 is the same; beyond the mark is far", "")
+    axes.barh(shown["feature"].tolist(), shown["psi"].tolist())
+    axes.plot(shown["limit"].tolist(), shown["feature"].tolist(), linestyle="", marker="|", markersize=14, color="0.3")
+    return figure
+
+
 def drawings(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
-    """Every drawing that the tables of a backtest allow: gain and lift from ``gain``, calibration from ``calibration``, and of ``importance``.
+    """Every drawing that the tables of a backtest allow: gain and lift from ``gain``, calibration from ``calibration``, and of
+    ``importance`` and ``drift``.
 
     Of several methods the ``CURVES`` best are drawn, as means over the origins.
     """
@@ -89,6 +100,8 @@ def drawings(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
         found["calibration"] = calibration_figure(tables["calibration"])
     if "importance" in tables:
         found["importance"] = importance_figure(tables["importance"])
+    if "drift" in tables:
+        found["drift"] = drift_figure(tables["drift"])
     return found
 
 

@@ -1,10 +1,10 @@
 """Every scoring run becomes figures that are kept: customers by stage and importance, audiences, what was expected, and later what came of it.
 
-``history/figures.parquet`` holds one figure a row: ``as_of`` (a day), ``kind`` (shop, lifecycle, importance, audience, model, comparison), ``name``,
-``measure``, ``value``. Nobody is named in it.
+``history/figures.parquet`` holds one figure a row: ``as_of`` (a day), ``kind`` (shop, lifecycle, importance, audience, model, comparison,
+drift), ``name``, ``measure``, ``value``. Nobody is named in it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from features.errors import DataError
 from features.files import BUNDLES, MANIFEST, read_json
 from features.shop import Shop
 from features.snapshot import Snapshot
+from models.drift import Drift
 from models.pairs.intervals import Spread
 from serving.audiences.listing import built_audiences
 from serving.audiences.members import MEMBERS
@@ -44,6 +45,7 @@ EXPECTED, LEAST, MOST, CAME = "expected", "at least", "at most", "came"
 HELD = 0.95
 """The share of the ranges "at least" to "at most" that hold what comes."""
 KEPT = "kept"
+DRIFT, PSI, LIMIT = "drift", "psi", "limit"
 Row = tuple[str, str, str, str, float]
 
 
@@ -79,6 +81,23 @@ def remember_comparison(folder: Path, as_of: date, name: str, **measures: float)
     new = pd.DataFrame([(day, COMPARISON, name, measure, float(value)) for measure, value in measures.items()], columns=list(COLUMNS))
     kept = old[(old["as_of"] != day) | (old["kind"] != COMPARISON) | (old["name"] != name)]
     _write(folder, pd.concat([kept, new], ignore_index=True) if len(kept) else new)
+
+
+def remember_drift(folder: Path, as_of: date, found: Sequence[Drift]) -> None:
+    """Keep how far what is scored as of a day is from what it was; what was kept as of that day is replaced."""
+    day, old = as_of.isoformat(), _kept(folder)
+    rows = [(day, DRIFT, each.feature, measure, value) for each in found for measure, value in ((PSI, each.psi), (LIMIT, each.limit))]
+    kept = old[(old["as_of"] != day) | (old["kind"] != DRIFT)]
+    if rows:
+        _write(folder, pd.concat([kept, pd.DataFrame(rows, columns=list(COLUMNS))], ignore_index=True))
+
+
+def drift_of(found: pd.DataFrame) -> pd.DataFrame:
+    """How far what was scored is from what it was, of the newest day that is kept: ``feature``, ``psi``, ``limit``, the farthest first."""
+    rows = found[found["kind"] == DRIFT]
+    newest = rows[rows["as_of"] == rows["as_of"].max()].rename(columns={"name": "feature"})
+    table: pd.DataFrame = newest.pivot_table(index="feature", columns="measure", values="value", aggfunc="last").reindex(columns=[PSI, LIMIT])
+    return table.sort_values([PSI], ascending=False, kind="stable").reset_index()
 
 
 def comparisons(folder: Path) -> pd.DataFrame:

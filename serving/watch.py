@@ -47,6 +47,21 @@ class Watch:
         earlier = [name for name, day in days.items() if day < self.scores.as_of.isoformat()]
         return Scores.open(self.folder, max(earlier, key=lambda name: days[name])) if earlier else None
 
+    @cached_property
+    def moved_facts(self) -> list[Drift]:
+        """How far what is known of customers, and what they buy, are from what the bundle learnt from; empty for a bundle that kept no counts."""
+        path = self.folder / BUNDLES / str(self.scores.facts["bundle"]) / EVALUATION / f"{BINS}.parquet"
+        return drifts(pd.read_parquet(path), self.scores.snapshot) if path.is_file() else []
+
+    @cached_property
+    def moved_scores(self) -> list[Drift]:
+        """How far the probabilities to order are from those of the run before; empty where none of the same horizon is kept."""
+        if self.before is None or self.before.horizon != self.scores.horizon:
+            return []
+        name = f"likelihood_{self.scores.horizon}"
+        then, now = (_with_orders(each)[name].reset_index(drop=True) for each in (self.before, self.scores))
+        return [compared("the probability to order", then, now)]
+
     def shop_figures(self, measure: str) -> pd.Series:
         """What is kept of the customers who order: the values of a measure, index as_of."""
         found = self.figures[self.figures["name"].str.startswith("customers who order within") & (self.figures["measure"] == measure)]
@@ -55,18 +70,13 @@ class Watch:
 
 def drift_of_facts(watch: Watch) -> Iterator[str]:
     """Facts of customers, and what is bought, that are far from what the model learnt from."""
-    path = watch.folder / BUNDLES / str(watch.scores.facts["bundle"]) / EVALUATION / f"{BINS}.parquet"
-    if path.is_file():
-        yield from _told(drifts(pd.read_parquet(path), watch.scores.snapshot), "when the model learnt")
+    yield from _told(watch.moved_facts, "when the model learnt")
 
 
 def drift_of_scores(watch: Watch) -> Iterator[str]:
     """Probabilities to order that are far from those of the run before."""
-    if watch.before is None or watch.before.horizon != watch.scores.horizon:
-        return
-    name = f"likelihood_{watch.scores.horizon}"
-    then, now = (_with_orders(each)[name].reset_index(drop=True) for each in (watch.before, watch.scores))
-    yield from _told([compared("the probability to order", then, now)], f"as of {watch.before.as_of}")
+    if watch.before is not None:
+        yield from _told(watch.moved_scores, f"as of {watch.before.as_of}")
 
 
 def calibration(watch: Watch) -> Iterator[str]:

@@ -12,7 +12,10 @@ from features.config import Config
 from features.errors import DataError
 from features.shop import Shop
 from features.snapshot import Snapshot
-from serving.history import COLUMNS, alerts, builds_over, comparisons, figures, remember, remember_comparison, trend
+from models.drift import Drift
+from serving.history import COLUMNS, alerts, builds_over, comparisons, drift_of, figures, remember, remember_comparison, remember_drift, trend
+from serving.reports.blocks import Curves, Table
+from serving.reports.history import page
 from serving.scores import score
 from whobuys.cli import app
 
@@ -113,3 +116,19 @@ def test_a_comparison_of_recipes_stays_when_its_run_is_kept(shop: Path) -> None:
         remember_comparison(shop, scores.as_of, "new against old", ap=ap, champion_ap=0.2)
     remember(shop, scores)
     assert comparisons(shop)[["name", "ap"]].values.tolist() == [["new against old", 0.3]]
+
+
+def test_drift_is_kept_once_a_day_and_told_over_time(tmp_path: Path) -> None:
+    assert drift_of(pd.DataFrame(columns=list(COLUMNS))).empty
+    (tmp_path / "history").mkdir()
+    kept({28: {"active": 90}, 0: {"active": 91}}).to_parquet(tmp_path / "history" / "figures.parquet")
+    for ago, far in ((28, 0.1), (0, 0.9), (0, 0.31)):
+        remember_drift(tmp_path, NOW - timedelta(days=ago), [Drift("recency", 0.02, 0.25, ""), Drift("price", far, 0.25, "")])
+    found = figures(tmp_path)
+    assert len(found) == 2 + 8
+    assert drift_of(found).to_numpy().tolist() == [["price", 0.31, 0.25], ["recency", 0.02, 0.25]]
+    (section,) = (each for each in page(found, shop_name="shop").sections if each.title == "Drift")
+    table, curves = section.blocks
+    assert isinstance(table, Table) and [row.mark for row in table.rows] == [False, None]
+    assert isinstance(curves, Curves) and [y for _, y in curves.lines["price"]] == pytest.approx([0.25, 0.775])
+    assert [label for _, label in curves.steps] == ["0.00", "0.10", "0.20", "0.30", "0.40"]

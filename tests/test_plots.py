@@ -14,6 +14,7 @@ from models import metrics, plots
 
 SCORES, OUTCOME = np.linspace(1, 0, 50), np.arange(50) % 7 == 0
 GAIN = metrics.gain_curve(SCORES, OUTCOME)
+DRIFT = pd.DataFrame({"feature": ["price", "recency"], "psi": [0.3, 0.0], "limit": [0.25, 0.25]})
 CALIBRATION = metrics.calibration_table(SCORES, OUTCOME, bins=5)
 
 
@@ -46,10 +47,11 @@ def test_a_drawing_has_a_line_for_every_curve(draw: Callable[[pd.DataFrame], Fig
 
 
 @pytest.mark.parametrize(
-    "names, drawn", [(["gain", "calibration"], ["gain", "lift", "calibration"]), (["calibration"], ["calibration"]), (["customers"], [])]
+    "names, drawn",
+    [(["gain", "calibration"], ["gain", "lift", "calibration"]), (["calibration"], ["calibration"]), (["customers", "drift"], ["drift"])],
 )
 def test_what_the_tables_allow_is_drawn(names: list[str], drawn: list[str]) -> None:
-    tables = {"gain": GAIN, "calibration": CALIBRATION, "customers": pd.DataFrame()}
+    tables = {"gain": GAIN, "calibration": CALIBRATION, "customers": pd.DataFrame(), "drift": DRIFT}
     assert list(plots.drawings({name: tables[name] for name in names})) == drawn
 
 

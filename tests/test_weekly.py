@@ -51,7 +51,7 @@ def test_a_week_publishes_bundle_and_scores_together(grown: Path) -> None:
     assert Path(current["scores"]).name.endswith(Path(current["bundle"]).name) and "2026-06-17" in current["bundle"]
     assert list(states(grown)) == list(STEPS) and states(grown)["audiences"] == "done"
     assert (grown / "members" / "lately" / "2026-06-17.parquet").is_file() and (grown / "members" / "lately" / "2026-06-10.parquet").is_file()
-    assert set(figures(grown)["as_of"]) == {"2026-06-10", "2026-06-17"} and "audience" in set(figures(grown)["kind"])
+    assert set(figures(grown)["as_of"]) == {"2026-06-10", "2026-06-17"} and {"audience", "drift"} <= set(figures(grown)["kind"])
     pages = {path.name for path in (grown / "reports").iterdir()}
     assert pages == {"customers.html", "audiences.html", "evaluation.html", "history.html"}
 
@@ -69,7 +69,17 @@ def test_a_week_is_one_run_in_mlflow_with_its_steps_inside(grown: Path) -> None:
             weeks[run.data.tags["mlflow.parentRunId"]].append(run)
     assert [[run.data.tags["kind"] for run in steps] for steps in weeks.values()] == [["training", "scoring", "evaluation"]] * 2
     kept = {path.name for path in (grown / "mlruns").rglob("*")}
-    assert {"evaluation.html", "run_result.json", "gain.png", "lift.png", "calibration.png", "importance.png", "figures.json"} <= kept
+    assert {
+        "evaluation.html",
+        "run_result.json",
+        "gain.png",
+        "lift.png",
+        "calibration.png",
+        "importance.png",
+        "drift.png",
+        "drift.json",
+        "figures.json",
+    } <= kept
     people = set(pd.read_parquet(grown / read_current(grown)["tables"] / "customers.parquet")["customer_id"])
     for path in (grown / "mlruns").rglob("*"):
         if path.suffix in (".html", ".json") and "shop" not in path.parts:

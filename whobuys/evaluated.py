@@ -9,6 +9,9 @@ from features.errors import DataError, UsageError, did_you_mean
 from whobuys.terminal import progress, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from features.checks import Finding
     from serving.reports.pages import Page
     from training.evaluation.evaluate import Evaluation
 
@@ -62,12 +65,12 @@ def check(*, report: Path | None, table: str | None) -> None:
         raise UsageError(f"there is no table {table!r}{did_you_mean(table, TABLES)}")
 
 
-def keep(shop: Path, found: "Evaluation", report: Path | None) -> None:
+def keep(shop: Path, found: "Evaluation", report: Path | None, findings: "Sequence[Finding] | None" = None) -> None:
     """Log an evaluation with its page to MLflow, and write the page."""
     from features.config import load_config
     from training.tracking import log_evaluation
 
-    made = page_of(shop, found)
+    made = page_of(shop, found, findings)
     if report is not None:
         write(made, report)
         say(f"wrote {report}")
@@ -75,12 +78,12 @@ def keep(shop: Path, found: "Evaluation", report: Path | None) -> None:
     log_evaluation(shop, facts=found.facts(), measures=found.measures(), tables=found.tables, page=made.html(), name=name)
 
 
-def page_of(shop: Path, found: "Evaluation") -> "Page":
-    """The page of an evaluation, with what the shop's folder knows around it."""
+def page_of(shop: Path, found: "Evaluation", findings: "Sequence[Finding] | None" = None) -> "Page":
+    """The page of an evaluation, with what the shop's folder knows around it, and the findings of the weekly run that asks for it."""
     from features.config import load_config
     from whobuys.evaluation.page import Around, page
 
-    return page(found, shop_name=load_config(shop).shop.name or shop.resolve().name, around=Around.of(shop, found.bundle))
+    return page(found, shop_name=load_config(shop).shop.name or shop.resolve().name, around=Around.of(shop, found.bundle, findings))
 
 
 def write(made: "Page", path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,11 @@ from whobuys.terminal import (
     set_threads,
     warn_if_stale,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from features.checks import Finding
 
 PAGE = ".html"
 FOLDER = "reports"
@@ -122,16 +127,17 @@ def history(
     warn_if_stale(shop, scores.as_of, horizon=scores.horizon)
 
 
-def write_evaluation(shop: Path, path: Path, bundle: str | None = None, *, log: bool = False) -> Path:
-    """Write the page about the model from what its own training measured, and with ``log`` keep it in MLflow, too; its path comes back."""
+def write_evaluation(shop: Path, path: Path, bundle: str | None = None, *, log: bool = False, findings: "Sequence[Finding] | None" = None) -> Path:
+    """Write the page about the model from what its own training measured, and with ``log`` keep it in MLflow, too; its path comes back.
+    ``findings`` are those of the weekly run that writes it; without any, those of the last one are read."""
     from whobuys import evaluated
 
     evaluated.check(report=path, table=None)
     found = evaluated.kept(shop, bundle)
     if log:
-        evaluated.keep(shop, found, path)
+        evaluated.keep(shop, found, path, findings)
     else:
-        evaluated.write(evaluated.page_of(shop, found), path)
+        evaluated.write(evaluated.page_of(shop, found, findings), path)
     return path
 
 

@@ -244,7 +244,7 @@ class Week:
             paths.append(self.folder / FOLDER / f"audiences{PAGE}")
             write_audiences(self.folder, paths[-1], None, None, memory_limit=self.memory_limit, threads=self.threads, tell=self.say)
         if evaluation_tables(self.folder, load_bundle(self.folder)):
-            paths.append(write_evaluation(self.folder, self.folder / FOLDER / f"evaluation{PAGE}", log=self._scored))
+            paths.append(write_evaluation(self.folder, self.folder / FOLDER / f"evaluation{PAGE}", log=self._scored, findings=self.findings))
         paths.append(write_history(self.folder, self.folder / FOLDER / f"history{PAGE}"))
         return ", ".join(str(path.relative_to(self.folder)) for path in paths)
 
@@ -263,9 +263,12 @@ class Week:
 
     def watch(self) -> str:
         """Hold what is published now against what the model learnt from, the runs before and what came; what is odd is a warning."""
+        from serving.history import remember_drift
         from serving.watch import WATCHED, Watch, watch_run
 
-        found = watch_run(Watch.of(self.folder))
+        watch = Watch.of(self.folder)
+        found = watch_run(watch)
+        remember_drift(self.folder, watch.scores.as_of, [*watch.moved_facts, *watch.moved_scores])
         self._tell(found)
         return f"{len(found)} warning{'s' * (len(found) != 1)}: see above" if found else f"nothing odd: {', '.join(WATCHED)}"
 
@@ -296,7 +299,7 @@ STEPS: Mapping[str, Callable[[Week], str]] = {
     "score": Week.score,
     "audiences": Week.rebuild,
     "history": Week.remember,
-    "reports": Week.report,
     "watch": Week.watch,
+    "reports": Week.report,
 }
 """What a week is made of, in order."""

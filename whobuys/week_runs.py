@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from training.match import Match
 def week_run(folder: Path, config: Config, *, dry: bool) -> Iterator[list[dict[str, Any]]]:
     """The run of the week, open as long as its steps; what is put into the list that it gives is logged at the end: the result, as it is written to
     run_result.json. A dry run has none."""
+    from models.plots import drawings, save
     from training.tracking import tracked_week
 
     results: list[dict[str, Any]] = []
@@ -31,15 +33,20 @@ def week_run(folder: Path, config: Config, *, dry: bool) -> Iterator[list[dict[s
         for result in results:
             steps = pd.DataFrame(result["steps"])
             facts = {name: str(result[name]) for name in ("tables", "bundle", "scores")}
+            tables = _tables(folder, steps)
             seconds = {f"seconds_{step}": float(spent) for step, spent in zip(steps["step"], steps["seconds"], strict=True)}
-            run.log("weekly", facts=facts, measures=seconds, tables=_tables(folder, steps), texts={"run_result.json": json.dumps(result, indent=1)})
+            with TemporaryDirectory() as drawn:
+                figures = {title: save(figure, Path(drawn) / f"{title}.png") for title, figure in drawings(tables).items()}
+                texts = {"run_result.json": json.dumps(result, indent=1)}
+                run.log("weekly", facts=facts, measures=seconds, tables=tables, figures=figures, texts=texts)
 
 
 def _tables(folder: Path, steps: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    from serving.history import figures
+    from serving.history import drift_of, figures
 
     found = figures(folder)
-    return {"steps": steps, "figures": found[found["as_of"] == found["as_of"].max()]}
+    drift = drift_of(found)
+    return {"steps": steps, "figures": found[found["as_of"] == found["as_of"].max()], **({"drift": drift} if len(drift) else {})}
 
 
 def log_comparison(folder: Path, config: Config, found: Match, *, as_of: date, challenger: str, champion: str) -> None:

@@ -1,6 +1,6 @@
 """Figures that weekly runs kept become a page: what changed, in words; customers, audiences, expectations and the model over time."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -23,7 +23,15 @@ MODEL = {
     "likelihood_auc": ("AUC: who orders", 3),
     "likelihood_level": ("expected / came: who orders", 2),
 }
+DRIFTED = (
+    "How far customers, and what they buy, are from the newest date that the model learnt from, and the probabilities to order from those of the run "
+    "before. 0 is the same; a red edge is far, and more than chance or what moves every month in this shop."
+)
 TERMS = (
+    (
+        "PSI, population stability index",
+        "How far apart two groups are: over their parts, the difference of shares times the logarithm of their ratio.",
+    ),
     ("run", "Each weekly run keeps its figures as of the day after the last order; a run as of the same day replaces the one before."),
     ("more than chance", "At least a tenth more or fewer, and more than twice what chance moves such a count."),
     ("expected / came", "1 is right, 0.9 means that a tenth too few were expected. What came is known when the days of an expectation are over."),
@@ -42,6 +50,7 @@ def page(found: pd.DataFrame, *, shop_name: str) -> Page:
         _expected(found),
         _audiences(found),
         _model(found),
+        *_drift(found),
         Section("What the words mean", [], [Terms(TERMS)]),
     ]
     runs = len(found.loc[found["kind"] == "lifecycle", "as_of"].unique())
@@ -85,28 +94,29 @@ def _spread(length: int) -> list[int]:
     return sorted(set(np.linspace(0, length - 1, min(length, BARS)).round().astype(int).tolist()))
 
 
-def over_time(table: pd.DataFrame, upwards: str) -> list[Curves]:
-    """The ``LINES`` columns that are largest in the end, as lines over the days of the index; nothing for a single day."""
+def over_time(table: pd.DataFrame, upwards: str, words: Callable[[float], str] = count, *, least: int = 0) -> list[Curves]:
+    """The ``LINES`` columns that are largest in the end, as lines over the days of the index; nothing for a single day. ``words`` writes a value of
+    the scale, which ends at four times ten to the power of ``least`` or higher."""
     if len(table) < 2:
         return []
     largest = table.iloc[-1].fillna(0).sort_values(ascending=False, kind="stable").index[:LINES]
     shown = table[[name for name in table if name in set(largest)]]
     days = [date.fromisoformat(str(each)).toordinal() for each in table.index]
-    span, top = max(days[-1] - days[0], 1), _round_up(float(shown.max().max()))
+    span, top = max(days[-1] - days[0], 1), _round_up(float(shown.max().max()), least)
     places = [(each - days[0]) / span for each in days]
     lines = {str(name): [(x, y / top) for x, y in zip(places, values, strict=True) if not np.isnan(y)] for name, values in shown.items()}
     ticks = [(places[each], f"{date.fromordinal(days[each]):%d %b %y}".lstrip("0")) for each in sorted({0, len(days) // 2, len(days) - 1})]
-    steps = [(share, count(share * top)) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    steps = [(share, words(share * top)) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     return [Curves(lines, "as of", upwards, "Over time", ticks, steps, ("", ()))]
 
 
-def _round_up(value: float) -> float:
-    """The next of 4, 8, 20, 40, 80, 200 ... .
+def _round_up(value: float, least: int = 0) -> float:
+    """The next of 4, 8, 20, 40, 80, 200 ... , or from ten to the power of ``least`` times 4 on.
 
     >>> _round_up(3.0), _round_up(5.0), _round_up(1500.0)
     (4.0, 8.0, 2000.0)
     """
-    steps = (factor * 10.0**power for power in range(12) for factor in (4, 8, 20))
+    steps = (factor * 10.0**power for power in range(least, 12) for factor in (4, 8, 20))
     return next((step for step in steps if step >= value), value)
 
 
@@ -172,6 +182,20 @@ def _model(found: pd.DataFrame) -> Section:
     ]
     said = f"Each training is measured on past dates that its fits knew nothing of. The dates move on, so small steps are the months’.{_older(table)}"
     return Section("The model", [said], [Table("as of", ["bundle", *(words for words, _ in shown.values())], rows), *_comparisons(found)])
+
+
+def _drift(found: pd.DataFrame) -> list[Section]:
+    newest = history.drift_of(found)
+    if newest.empty:
+        return []
+    rows = [
+        Row(str(name), [f"{psi:.2f}", f"{limit:.2f}"], mark=False if psi > limit else None)
+        for name, psi, limit in newest[["feature", history.PSI, history.LIMIT]].itertuples(index=False)
+    ]
+    kept = found[(found["kind"] == history.DRIFT) & (found["measure"] == history.PSI)]
+    over = kept.pivot_table(index="as_of", columns="name", values="value", aggfunc="last")
+    table = Table("what is known", ["PSI", "far from"], rows, f"As of {kept['as_of'].max()}")
+    return [Section("Drift", [DRIFTED], [table, *over_time(over, "PSI", "{:.2f}".format, least=-2)])]
 
 
 def _comparisons(found: pd.DataFrame) -> list[Table]:

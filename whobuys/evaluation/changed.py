@@ -1,8 +1,9 @@
 """A bundle and what the shop's folder keeps become what changed since the training before: measures, recipe, and the last comparison of recipes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from features.checks import Finding
 from features.files import publications, read_json
 from serving.history import comparisons
 from serving.reports.blocks import UNKNOWN, Row, Section, Table, count
@@ -21,11 +22,13 @@ MEASURES = {
 }
 
 
-def changed(shop: Path, bundle: Kept) -> Section:
-    """Against the bundle that was in use before it, or else the newest older one that is kept; and the last comparison of recipes."""
+def changed(shop: Path, bundle: Kept, findings: Sequence[Finding] | None = None) -> Section:
+    """Against the bundle that was in use before it, or else the newest older one that is kept; the last comparison of recipes; and what a weekly run
+    found: the one that is under way, when its ``findings`` are given, else the last one."""
     before = _before(shop, bundle)
     each_of = [f"{name}: {each.id}, as of {each.manifest['as_of']}." for name, each in (("Before", before), ("Now", bundle)) if each]
-    said = [_headline(bundle, before), *each_of, *compared(shop), *_last_run(shop, bundle.id)]
+    found = [_found(findings)] if findings is not None else _last_run(shop, bundle.id)
+    said = [_headline(bundle, before), *each_of, *compared(shop), *found]
     return Section(TITLE, said, [_measures(bundle, before)] if before else [])
 
 
@@ -88,6 +91,11 @@ def compared(shop: Path) -> Iterator[str]:
     )
 
 
+def _found(findings: Sequence[Finding]) -> str:
+    told = "; ".join(f"{each.rule}: {each.text}" for each in findings)
+    return f"The weekly run that wrote this page said: {told or 'nothing odd'}."
+
+
 def _last_run(shop: Path, bundle: str) -> Iterator[str]:
     """What the weekly run that last used the bundle found in the new orders."""
     path = shop / RESULT
@@ -97,6 +105,6 @@ def _last_run(shop: Path, bundle: str) -> Iterator[str]:
     if Path(str(result.get("bundle"))).name != bundle:
         return
     findings = result.get("findings")
-    told = [str(each["text"]) for each in findings if isinstance(each, dict)] if isinstance(findings, list) else []
+    told = [f"{each['rule']}: {each['text']}" for each in findings if isinstance(each, dict)] if isinstance(findings, list) else []
     ended = f"{str(result.get('ended'))[:10]} ({result.get('state')})"
-    yield f"The last weekly run ended on {ended}; of the new orders it said: {'; '.join(told) or 'nothing odd'}."
+    yield f"The last weekly run ended on {ended}; it said: {'; '.join(told) or 'nothing odd'}."

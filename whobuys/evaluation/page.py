@@ -1,10 +1,12 @@
 """An evaluation becomes its page: the verdict in plain words on top, then the sections that stand behind each sentence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from features.checks import Finding
 from models import metrics
 from serving import history
 from serving.published import load_bundle
@@ -29,10 +31,12 @@ class Around:
     builds: pd.DataFrame | None = None
 
     @classmethod
-    def of(cls, shop: Path, bundle: str) -> "Around":
-        """Read it. Raises DataError as ``load_bundle`` does."""
+    def of(cls, shop: Path, bundle: str, findings: Sequence[Finding] | None = None) -> "Around":
+        """Read it; ``findings`` are those of a weekly run that is under way. Raises DataError as ``load_bundle`` does."""
         figures = history.figures(shop) if (shop / history.FIGURES).is_file() else None
-        return cls(card(load_bundle(shop, bundle)), changed(shop, one(shop, bundle)), None if figures is None else history.builds_over(figures))
+        return cls(
+            card(load_bundle(shop, bundle)), changed(shop, one(shop, bundle), findings), None if figures is None else history.builds_over(figures)
+        )
 
 
 def page(evaluation: Evaluation, *, shop_name: str, around: Around | None = None) -> Page:

@@ -58,6 +58,7 @@ class ImportSection(Section):
         default=False,
         description="true: the files hold what is new or changed, and are added to what was imported before (--add). false: they hold all.",
     )
+    skip_bad_lines: bool = Field(default=False, description="true: lines that cannot be read are left out, and written aside (--skip-bad-lines).")
     map: dict[str, Names] = Field(
         default={},
         description='Which column of the files is which, canonical = "column". Several columns join to a path or text:\n'

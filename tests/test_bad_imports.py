@@ -45,9 +45,9 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / "exports").mkdir(exist_ok=True)
         for name, content in files.items():
             (tmp_path / "exports" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        config = with_import(Config(shop=ShopSection.model_validate(shop or {})), map=parse_map(pairs), **options)
+        config = with_import(Config(shop=ShopSection.model_validate(shop or {})), map=parse_map(pairs), skip_bad_lines=skip_bad_lines, **options)
         paths = [tmp_path / "exports" / name for name in files]
-        return import_files(tmp_path, paths, config=config, today=TODAY, skip_bad_lines=skip_bad_lines)
+        return import_files(tmp_path, paths, config=config, today=TODAY)
 
     return run
 

@@ -60,7 +60,7 @@ def import_files(
     With ``add`` what the files tell is laid over the published tables (``features.imports.adding``), else it takes their place.
     ``approve`` is given the folder of the new tables before they are published, and raises where they must not be.
     The published state is the old one until the new one is whole. Dates later than the day after ``today`` are problems; without ``today`` none is.
-    With ``skip_bad_lines`` lines that cannot be read are left out and written to ``imports/<import id>-skipped.csv``.
+    With ``skip_bad_lines``, here or in the config, lines that cannot be read are left out and written to ``imports/<import id>-skipped.csv``.
     Without ``files`` those of the config are read, relative to the shop folder.
     Raises DataError naming file, line and column of what cannot be read, and Refused when another run writes to the shop.
     """
@@ -71,7 +71,8 @@ def import_files(
             raise DataError("no files to import; name them, or list them as files in [import] of whobuys.toml")
         before = _tables_before(shop) if add else None
         staged = _staged(workshop, named, config=config, key=key, adding=before is not None)
-        skipped = _check(workshop.connection, staged, config=config, skip_bad_lines=skip_bad_lines, today=today, adding=before is not None)
+        leave_out = skip_bad_lines or config.imports.skip_bad_lines
+        skipped = _check(workshop.connection, staged, config=config, skip_bad_lines=leave_out, today=today, adding=before is not None)
         if not skipped:
             _forget_text(workshop.connection, staged)
         tables = workshop.folder / "tables"

@@ -50,7 +50,8 @@ def refuse_bad_rows(connection: duckdb.DuckDBPyConnection, staged: Sequence[Stag
     lines = [*shown, f"... and {total - len(shown):,} more" if total > len(shown) else ""]
     summary = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     lines.append(f"{total:,} {'problem' if total == 1 else 'problems'} ({summary}); nothing was imported.")
-    lines.append("Mend the files, or leave these lines out with --skip-bad-lines: they are written aside.")
+    option = "--skip-bad-lines (skip_bad_lines in [import] of whobuys.toml)"
+    lines.append(f"Mend the files, or leave these lines out with {option}: they are written aside.")
     raise DataError("\n".join(line for line in lines if line))
 
 

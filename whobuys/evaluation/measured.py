@@ -48,9 +48,10 @@ def weak(tables: Tables) -> Section:
     said = [f"Weak: {listed(found)}." if found else "No part is worse than a simple rule or far off in numbers."]
     few = [str(row["slice"]) for _, row in slices.iterrows() if row["sets"] < LEAST]
     said += [f"Too few buyers to tell: {listed(few)}."] if few else []
-    said.append("Green edge: surely better than the best simple rule there. Red edge: surely worse. No edge: it cannot be told apart.")
+    said.append("Green edge: surely better than the best simple rule there. Red edge: surely worse. No edge: nothing is sure.")
     known = slices[slices["outcomes"] > 0]
-    rows = [Row(str(row["slice"]), _slice(row), SLICES[str(row["slice"])].meaning, mark=better(row)) for _, row in known.iterrows()]
+    edges = {str(row["slice"]): better(row) if pd.notna(row["ratio_low"]) else None for _, row in known.iterrows()}
+    rows = [Row(name, _slice(row), SLICES[name].meaning, mark=edges[name]) for name, (_, row) in zip(edges, known.iterrows(), strict=True)]
     head = ["times as good", "surely between", "expected", "came", "expected / came", "AP", "best rule’s AP", "product sets", "best rule"]
     return Section("Where is it weak?", said, [Table("part", head, rows)])
 

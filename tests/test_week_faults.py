@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from features.config import load_config
 from features.files import RESULT, check_seal, read_current, read_json
+from features.imports import import_files
+from features.made_up import END
 from models.bundle import Bundle
 from serving.scores import Scores
 
@@ -69,12 +72,13 @@ def damaged(shop: Path, file: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Fault:
-    """A trouble, the environment that goes with it, the exit code, and what the message has."""
+    """A trouble, the environment that goes with it, the exit code, and what the message has. ``imported``: the orders are there when it begins."""
 
     trouble: Callable[[Path], AbstractContextManager[None]]
     code: int
     told: str
     environment: tuple[tuple[str, str], ...] = ()
+    imported: bool = False
 
 
 def none(shop: Path) -> AbstractContextManager[None]:
@@ -83,8 +87,8 @@ def none(shop: Path) -> AbstractContextManager[None]:
 
 FAULTS = {
     "a full disk while orders are taken in": Fault(lambda shop: little_room(shop, 0.3), 1, "is the disk full"),
-    "a full disk while models are kept": Fault(lambda shop: little_room(shop, 5.5), 1, "No space left"),
-    "a full disk while scores are written": Fault(lambda shop: little_room(shop, 7), 1, ""),
+    "a full disk while models are kept": Fault(lambda shop: little_room(shop, 0.7), 1, "No space left", imported=True),
+    "a full disk while scores are written": Fault(lambda shop: little_room(shop, 5.5), 1, "No space left"),
     "a folder that cannot be written to": Fault(read_only, 1, "Read-only file system"),
     "a tracking server that is down": Fault(none, 1, "127.0.0.1:9", (("MLFLOW_TRACKING_URI", "http://127.0.0.1:9"),)),
     "a damaged table": Fault(lambda shop: damaged(shop, "tables/orders.parquet"), 1, "orders.parquet"),
@@ -98,8 +102,10 @@ SLOW = {"a full disk while models are kept", "a full disk while scores are writt
 def strike(fault: Fault, shop: Path, files: list[Path], weekly: Weekly) -> None:
     """Run a week while something is broken."""
     before = read_current(shop)
+    if fault.imported:
+        import_files(shop, files, config=load_config(shop), add=True, today=END)
     with fault.trouble(shop):
-        code, told = weekly(shop, files, **dict(fault.environment))
+        code, told = weekly(shop, [] if fault.imported else files, **dict(fault.environment))
         assert code == fault.code and fault.told in told and "Traceback" not in told, told
         if fault.code:
             now = read_current(shop)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from features.checks import RULES
-from features.config import CONFIG, load_config
+from features.config import CONFIG, Config, load_config
 from features.files import RESULT, read_current, read_json
 from features.imports import import_files
 from features.made_up import END, made_up_shop, weeks_of, write_exports
@@ -21,9 +21,11 @@ from features.snapshot import Snapshot
 from features.tables import TABLES
 from models.bundle import Bundle
 from models.pairs.interest import PairSample
+from models.pairs.succession import SuccessionConfig
 from serving.history import figures
 from serving.scores import score
-from training.fits import Fits
+from training.fits import Fits, Recipe
+from training.train import recipe_of
 
 Weekly = Callable[..., tuple[int, str]]
 Frames = dict[str, pd.DataFrame]
@@ -31,7 +33,8 @@ BAD_SEED = 13
 
 
 def orders_thinned(frames: Frames) -> None:
-    frames["orders"] = frames["orders"].iloc[::12]
+    """Of the orders every twelfth and the last."""
+    frames["orders"] = frames["orders"].iloc[np.unique([*range(0, len(frames["orders"]), 12), len(frames["orders"]) - 1])]
     frames["order_lines"] = frames["order_lines"][frames["order_lines"]["order_id"].isin(frames["orders"]["order_id"])]
 
 
@@ -105,6 +108,14 @@ FAULTS = (
     Fault(as_it_is, "lost orders", everything=True),
     Fault(as_it_is, "clock", everything=True, old=True),
 )
+
+
+def small_recipe(config: Config, *, horizon: int | None = None, threads: int = 2) -> Recipe:
+    """The recipe of the config, with models that a year of trainings has the time for."""
+    usual = recipe_of(config, horizon=horizon, threads=threads)
+    succession = SuccessionConfig(windows=1, attributes=50, targets=100, rank=8)
+    affinity = replace(usual.interest.affinity, factors=8, iterations=2, succession=succession)
+    return replace(usual, interest=replace(usual.interest, pairs=20_000, affinity=affinity))
 
 
 class Scrambled(Fits):
@@ -245,7 +256,9 @@ DRIFT = 34
 
 
 @pytest.mark.proof
-def test_a_year(new_shop: Callable[[Path], Path], weekly: Weekly, tmp_path: Path) -> None:
+def test_a_year(new_shop: Callable[[Path], Path], weekly: Weekly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for where in ("whobuys.week.recipe_of", "training.train.recipe_of"):
+        monkeypatch.setattr(where, small_recipe)
     days = [END - timedelta(days=7 * ago) for ago in reversed(range(WEEKS))]
     frames = read(write_exports(made_up_shop(scale=0.05, seed=1), tmp_path / "made"))
     other_tastes(frames, str(days[DRIFT - 1]))

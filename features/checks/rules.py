@@ -41,7 +41,8 @@ def missing(weeks: Weeks) -> Found:
     """Weeks with far fewer orders than usual, and days without any on which there always were some."""
     for week, (now, usual, far) in _far(weeks, "orders"):
         if far < -FAR and now < usual / 2:
-            yield "stop", f"{now:,.0f} orders from {weeks.named(week)}, where {usual:,.0f} are usual: is part of the export missing?"
+            when = weeks.named(week, weeks.new_days(week))
+            yield "stop", f"{now:,.0f} orders from {when}, where {usual:,.0f} are usual: is part of the export missing?"
     for days, due, usual_due in _silences(weeks):
         if due >= SURE and due > 2 * usual_due:
             when = f"{weeks.dated(days[-1])}" if len(days) == 1 else f"{weeks.dated(days[-1])} to {weeks.dated(days[0])}"
@@ -52,7 +53,8 @@ def many(weeks: Weeks) -> Found:
     """Weeks with far more orders than usual: a sale, or something counted twice."""
     for week, (now, usual, far) in _far(weeks, "orders"):
         if far > FAR and now > usual * 1.5:
-            yield "warn", f"{now:,.0f} orders from {weeks.named(week)}, where {usual:,.0f} are usual: a sale, or are some counted twice?"
+            when = weeks.named(week, weeks.new_days(week))
+            yield "warn", f"{now:,.0f} orders from {when}, where {usual:,.0f} are usual: a sale, or are some counted twice?"
 
 
 def doubled(weeks: Weeks) -> Found:
@@ -183,17 +185,18 @@ def _silences(weeks: Weeks) -> Iterator[tuple[list[int], float, float]]:
 
 
 def _far(weeks: Weeks, name: str) -> Iterator[tuple[int, tuple[float, float, float]]]:
-    """Of every new week: the count, the usual one, and how far apart they are in standard deviations of the logarithm."""
-    usual = weeks.usual_weeks(name)
-    if len(usual) < FEWEST_WEEKS:
-        return
-    logs = np.log(usual + 0.5)
-    middle = float(np.median(logs))
-    spread = max(1.4826 * float(np.median(np.abs(logs - middle))), USUAL_SPREAD)
-    expected = float(np.exp(middle)) - 0.5
-    doubt = np.hypot(spread, 1 / np.sqrt(max(expected, 1.0)))
-    for week, now in enumerate(weeks.new_weeks(name)):
-        yield week, (float(now), expected, float((np.log(now + 0.5) - middle) / doubt))
+    """Of the new days of every new week: the count, the usual one, and how far apart they are in standard deviations of the logarithm."""
+    for week in range(weeks.new):
+        counts = weeks.on_new_days(name, week)
+        now, usual = float(counts[week]), counts[weeks.new :]
+        if len(usual) < FEWEST_WEEKS:
+            return
+        logs = np.log(usual + 0.5)
+        middle = float(np.median(logs))
+        spread = max(1.4826 * float(np.median(np.abs(logs - middle))), USUAL_SPREAD)
+        expected = float(np.exp(middle)) - 0.5
+        doubt = np.hypot(spread, 1 / np.sqrt(max(expected, 1.0)))
+        yield week, (now, expected, float((np.log(now + 0.5) - middle) / doubt))
 
 
 def _shares(weeks: Weeks, part: str, whole: str) -> Iterator[tuple[int, tuple[float, float]]]:

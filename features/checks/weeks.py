@@ -24,6 +24,8 @@ USUAL = 12
 """Weeks before the new ones that say what is usual."""
 MOST_NEW = 8
 """New weeks that are looked at; of a shop that was never checked the last one."""
+FEWEST_DAYS = 3
+"""New days of a week that are counted by themselves; fewer say little, as the last one may not be over."""
 PRICED = 90
 """Days before the new weeks whose prices are compared."""
 
@@ -124,13 +126,23 @@ class Weeks:
         """A column of the usual weeks, newest first; empty for a shop that has none."""
         return self.weeks[name].to_numpy()[self.new :]
 
+    def new_days(self, week: int) -> int:
+        """How many days of a new week are new: its latest. All days where hardly any is new, or nothing was there before."""
+        since = 0 if self.last_before is None else self.end - 1 - self.last_before - week * WEEK
+        return min(since, WEEK) if since >= FEWEST_DAYS else WEEK
+
+    def on_new_days(self, name: str, week: int) -> Values:
+        """A column added up over the new days of a new week, and over the same days of every other week; newest week first."""
+        found: Values = self.days[name].to_numpy().reshape(-1, WEEK)[:, : self.new_days(week)].sum(axis=1)
+        return found
+
     def dated(self, ago: int) -> date:
         """The day so many days before the last order."""
         return date.fromordinal(date(1970, 1, 1).toordinal() + self.end - 1 - ago)
 
-    def named(self, week: int) -> str:
-        """A week in words, by its first and last day."""
-        return f"{self.dated(week * WEEK + WEEK - 1)} to {self.dated(week * WEEK)}"
+    def named(self, week: int, days: int = WEEK) -> str:
+        """A week, or so many of its latest days, in words: by first and last day."""
+        return f"{self.dated(week * WEEK + days - 1)} to {self.dated(week * WEEK)}"
 
     def prices(self) -> pd.DataFrame:
         """Of products sold at a price both in the new weeks and in ``PRICED`` days before them: ``now`` and ``then``, mean price of a unit."""

@@ -117,11 +117,15 @@ def load_mlflow() -> ModuleType:
     """MLflow without telemetry, reports of routine, and addresses on stdout; it takes seconds to import, so only where it is used."""
     for variable in ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"):
         os.environ.setdefault(variable, "true")
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    _hush()
     import mlflow
     import mlflow.pyfunc
 
+    _hush()
+    return mlflow
+
+
+def _hush() -> None:
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return mlflow
+    logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)  # its tracebacks are of what it raises as well

@@ -132,8 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n".join([*table(found), "", *slopes(found), "", f"{machine()} It does {limits()}.", ""])
     print(f"\n{text}")
     if given.write:
-        write_section("speed", text, page=PAGE)
         draw(found)
+        write_section("speed", f"{text}\n![Seconds of each stage by order lines]({PICTURE.name})\n", page=PAGE)
     return 0
 
 

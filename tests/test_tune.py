@@ -181,7 +181,8 @@ def test_the_defaults_are_judged_as_what_train_would_fit_that_day(found: Tuning,
     given = model.predict(snapshot, ground.sets, Catalogue.of(fits.shop))
     measures = set_metrics.summary(set_metrics.by_set(given, ground.outcome, ground.bought))
     ours = found.trials[0].origins[0]
-    assert (ours.sets, ours.ap, ours.new_ap) == pytest.approx((measures["sets"], measures["ap"], measures["new_ap"]))
+    near = pytest.approx((measures["ap"], measures["new_ap"]), rel=0.01)  # so poor a model nearly ties many, and sums in another order part them
+    assert ours.sets == measures["sets"] and (ours.ap, ours.new_ap) == near
     assert ours.log_loss == pytest.approx(metrics.log_loss(given, ground.outcome))
 
 

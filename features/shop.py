@@ -15,9 +15,9 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table
 from numpy.typing import NDArray
-from pandas.util import hash_array
 
 from features.dates import day_number, day_of
+from features.drawn import drawn_codes, of_drawn
 from features.errors import DataError
 from features.files import read_current
 from features.tables import COMPLETED, DUCKDB_TYPES, TABLES
@@ -36,12 +36,6 @@ CODED_TABLES = ("all_orders", "lines", "orders", "returns", "events")
 
 CODED = "coded-1"
 """The folder beside the canonical tables that keeps them. Its number rises whenever they mean something else; other folders are not read."""
-
-_DRAW = "whobuys drawn by"
-"""What makes the draw of customers another one than other draws by their ids; 16 characters."""
-
-_SCATTER, _SCATTERED = 2_654_435_761, 2**32
-"""An integer times the first, modulo the second, is as good as drawn (Knuth's multiplicative hashing)."""
 
 IN_MEMORY = 50_000_000
 """Bytes of a Parquet file up to which it is read once and kept: many short questions are asked of a small shop; a large one needs its memory."""
@@ -110,20 +104,14 @@ class Shop:
         if share >= self.share:
             return self
         found = replace(self, share=share)
-        chance = hash_array(self.customer_ids, hash_key=_DRAW, categorize=False) / 2.0**64
-        codes = pa.table({"customer": np.flatnonzero(chance < share).astype(np.int32)})
+        codes = pa.table({"customer": drawn_codes(self.customer_ids, share)})
         chosen = self.engine.create_table(f"drawn_{customers}", codes, temp=True, overwrite=True)
-        same = {"customer_ids": self.customer_ids, "product_ids": self.product_ids, "products": self.products, "days": self.days}
-        vars(found).update(same, **{name: self._of_drawn(name, chosen, share) for name in CODED_TABLES})
+        same: dict[str, object] = {"customer_ids": self.customer_ids, "product_ids": self.product_ids, "products": self.products, "days": self.days}
+        for name in CODED_TABLES:
+            rows = of_drawn(getattr(self, name), chosen, share)
+            same[name] = self.engine.create_table(f"drawn_{customers}_{name}", rows, temp=True, overwrite=True)
+        vars(found).update(same)
         return found
-
-    def _of_drawn(self, name: str, chosen: Table, share: float) -> Table:
-        table = getattr(self, name)
-        kept = table.customer.isin(chosen.customer)
-        if "order" in table.columns:
-            lucky = (table.order.cast("int64") * _SCATTER) % _SCATTERED < int(share * _SCATTERED)
-            kept |= table.customer.isnull() & lucky
-        return self.engine.create_table(f"{chosen.get_name()}_{name}", table.filter(kept), temp=True, overwrite=True)
 
     @cached_property
     def in_use(self) -> WeakValueDictionary[tuple[int, int], Any]:

@@ -1,12 +1,17 @@
 """The verbs about a shop's folder: init, import, doctor, schema."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from whobuys.terminal import Csv, Json, MemoryLimit, ShopFolder, form_of, say
+
+if TYPE_CHECKING:
+    from features.checks import Finding
+    from features.coverage import Coverage
 
 HERE = Path()
 
@@ -49,8 +54,6 @@ def import_(
     Every option can also stand in the [import] section of whobuys.toml, which is laid under the options given here. What is odd beside the shop's
     own past is said, and the tables are published all the same; whobuys weekly stops at what cannot be right.
     """
-    from dataclasses import asdict
-
     from features.checks import Finding, Weeks, check_tables
     from features.config import load_config, parse_map, with_import
     from features.imports import import_files
@@ -65,18 +68,25 @@ def import_(
         encoding=encoding,
         delimiter=delimiter,
         format=format,
+        add=add,
+        skip_bad_lines=skip_bad_lines,
     )
     found: list[Finding] = []
     coverage = import_files(
         shop,
         files or [],
         config=config,
-        skip_bad_lines=skip_bad_lines,
         memory_limit=memory_limit,
         today=today(),
-        add=add or config.imports.add,
+        add=config.imports.add,
         approve=lambda tables: found.extend(check_tables(Weeks.of(shop, tables, today(), memory_limit=memory_limit))),
     )
+    _tell(coverage, found, json_=json_)
+
+
+def _tell(coverage: "Coverage", found: Sequence["Finding"], *, json_: bool) -> None:
+    from dataclasses import asdict
+
     typer.echo(json.dumps({**coverage.as_dict(), "findings": [asdict(each) for each in found]}, indent=1) if json_ else coverage.text())
     for each in found:
         say(f"{'warning' if each.severity == 'stop' else 'note'}: {each.rule}: {each.text}")

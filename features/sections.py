@@ -31,7 +31,10 @@ class Section(BaseModel):
 class ShopSection(Section):
     """Facts of the shop that its exports do not tell."""
 
-    name: str = Field(default="", description="The shop's name on reports. Empty: the name of this folder.")
+    name: str = Field(
+        default="",
+        description="The shop's name on reports and in MLflow. Empty: that of this folder; name it, and a copy or renamed folder is the same shop.",
+    )
     timezone: str = Field(default="UTC", description='The shop\'s time zone, such as "Europe/Copenhagen": times with a zone are turned into it.')
     currency: str = Field(default="", description='The currency of all orders, such as "EUR". Empty: the one that the orders name, if they do.')
     legal_basis: dict[Channel, str] = Field(

@@ -18,9 +18,16 @@ from features.snapshot import Snapshot
 
 BINS = "bins"
 """The name of the table that a bundle keeps."""
-FACTS = ("recency", "frequency", "monetary", "rhythm", "basket", "discount_share")
-"""Facts of customers that are kept of all of them."""
-CATEGORY, PRICE = "category", "price"
+FACTS = {
+    "days since the last order": "recency",
+    "orders": "frequency",
+    "revenue per order": "monetary",
+    "days between orders": "rhythm",
+    "product lines per order": "basket",
+    "discount share": "discount_share",
+}
+"""Facts of customers that are kept of all of them, in words."""
+CATEGORY, PRICE = "categories bought", "prices paid"
 """Of what was bought in the horizon's days before the date: customers by category, and units' prices."""
 WORDS = 11
 """Names that are kept each by its own; the others are one bin."""
@@ -75,7 +82,7 @@ def psi(before: Counts, now: Counts) -> float:
 def _values(snapshot: Snapshot) -> dict[str, pd.Series]:
     """The facts of all customers, and categories and prices of what was bought lately, as far as they are known."""
     facts = snapshot.customers()
-    found = {name: facts[name].reset_index(drop=True) for name in FACTS}
+    found = {words: facts[name].reset_index(drop=True) for words, name in FACTS.items()}
     if snapshot.shop.has_lines:
         found.update(_bought_lately(snapshot))
     return {name: values for name, values in found.items() if values.notna().any()}

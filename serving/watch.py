@@ -60,7 +60,7 @@ class Watch:
             return []
         name = f"likelihood_{self.scores.horizon}"
         then, now = (_with_orders(each)[name].reset_index(drop=True) for each in (self.before, self.scores))
-        return [compared("the probability to order", then, now)]
+        return [compared("probability to order", then, now)]
 
     def shop_figures(self, measure: str) -> pd.Series:
         """What is kept of the customers who order: the values of a measure, index as_of."""
@@ -116,7 +116,7 @@ def _left_more(table: pd.DataFrame) -> float | None:
 def _told(found: list[Drift], when: str) -> Iterator[str]:
     far = sorted((each for each in found if each.far), key=lambda each: -each.psi)[:TOLD]
     for each in far:
-        yield f"{each.feature} is not as it was {when}: {each.moved} (PSI {each.psi:.2f}, {each.limit:.2f} and less is usual)"
+        yield f"{each.feature}: not as {when}; {each.moved} (PSI {each.psi:.2f}, {each.limit:.2f} and less is usual)"
 
 
 def _with_orders(scores: Scores) -> pd.DataFrame:

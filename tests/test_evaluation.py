@@ -476,6 +476,16 @@ def test_the_first_answer_is_plain(row: dict[str, float], told: str) -> None:
     assert "Nowhere that could be measured" in weak and "held in 78 % of 50" in trusted
 
 
+def test_where_a_rule_answers_the_first_answer_says_so() -> None:
+    from training.evaluation.slices import RANKINGS, TOTALS
+
+    methods = pd.DataFrame([{**dict.fromkeys([*RANKINGS, *TOTALS], np.nan), **METHODS}])
+    customers, coverage = pd.DataFrame({"expected": [9.6], "ordered": [10]}), pd.DataFrame(COVERAGE).assign(answered="orders")
+    slices = pd.DataFrame([ROW | {"ratio_low": 0.8, "ratio_high": 0.95, "ratio": 0.9}])
+    first, *_ = answers({"slices": slices, "methods": methods, "customers": customers, "coverage": coverage})
+    assert "As good as a simple rule, for one answers here" in first and "finds buyers better" not in first and "0.90 times" in first
+
+
 def test_a_band_of_gain_holds_the_gain(knowing: Compared) -> None:
     tables = tables_of(replace(knowing, given=knowing.ground.scores("orders")), Plan(rules=("orders",)), windows=[])
     found = with_band(tables["gain"].assign(origin=AS_OF.isoformat()), [knowing], samples=50)

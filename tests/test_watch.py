@@ -13,7 +13,7 @@ from features.made_up import END, made_up_shop
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import EVALUATION
-from models.drift import BINS, FACTS, Drift, binned, compared, drifts
+from models.drift import BINS, CATEGORY, FACTS, PRICE, Drift, binned, compared, drifts
 from serving.history import COLUMNS, FIGURES
 from serving.scores import score
 from serving.watch import WATCHED, Watch, watch_run
@@ -73,7 +73,7 @@ def known(tables: Tables) -> pd.DataFrame:
     return binned(Snapshot(shop, LEARNT, HORIZON), [Snapshot(shop, LEARNT - timedelta(days=HORIZON), HORIZON)])
 
 
-@pytest.mark.parametrize("drift, feature", [(dearer, "price"), (other_tastes, "category"), (silent, "recency")])
+@pytest.mark.parametrize("drift, feature", [(dearer, "prices paid"), (other_tastes, "categories bought"), (silent, "days since the last order")])
 def test_a_planted_drift_is_found(drift: Callable[[Tables], Tables], feature: str, tables: Tables, known: pd.DataFrame) -> None:
     far = {each.feature: each for each in drifts(known, snapshot(drift(tables), END)) if each.far}
     assert feature in far and " then, " in far[feature].moved, far
@@ -81,7 +81,7 @@ def test_a_planted_drift_is_found(drift: Callable[[Tables], Tables], feature: st
 
 def test_a_month_like_any_other_is_no_drift(tables: Tables, known: pd.DataFrame) -> None:
     found = drifts(known, snapshot(tables, END))
-    assert {each.feature for each in found} == {*FACTS, "category", "price"} and not [each for each in found if each.far]
+    assert {each.feature for each in found} == {*FACTS, CATEGORY, PRICE} and not [each for each in found if each.far]
 
 
 def test_the_same_shop_drawn_anew_is_no_drift(tables: Tables) -> None:

@@ -54,6 +54,7 @@ def test_a_week_publishes_bundle_and_scores_together(grown: Path) -> None:
     assert set(figures(grown)["as_of"]) == {"2026-06-10", "2026-06-17"} and {"audience", "drift"} <= set(figures(grown)["kind"])
     pages = {path.name for path in (grown / "reports").iterdir()}
     assert pages == {"customers.html", "audiences.html", "evaluation.html", "history.html"}
+    assert "The weekly run that wrote this page said: " in (grown / "reports" / "evaluation.html").read_text(encoding="utf-8")
 
 
 def test_a_week_is_one_run_in_mlflow_with_its_steps_inside(grown: Path) -> None:
@@ -110,6 +111,18 @@ def test_a_dry_run_changes_nothing(shop: Path, weeks: list[list[Path]], weekly: 
         code, told = weekly(shop, files, "--dry-run")
         assert code == 0 and len(re.findall("a dry run changes nothing", told)) == len(STEPS) - 1
     assert (read_current(shop), (shop / RESULT).read_bytes()) == before
+
+
+def test_a_dry_run_and_a_refused_one_leave_no_tables(shop: Path, weeks: list[list[Path]], tmp_path: Path, weekly: Weekly) -> None:
+    there = {path.name for path in (shop / "tables").iterdir()}
+    for files, *more in ((weeks[2], "--dry-run"), (renamed(weeks[2], tmp_path),)):
+        weekly(shop, files, *more)
+        assert {path.name for path in (shop / "tables").iterdir()} == there
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path, weekly: Weekly) -> None:
+    code, told = weekly(tmp_path / "typo", [])
+    assert code == 1 and "there is no such folder; name the shop's with --shop" in told and not (tmp_path / "typo").exists()
 
 
 def renamed(files: list[Path], folder: Path) -> list[Path]:

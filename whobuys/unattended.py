@@ -21,8 +21,11 @@ def run(week: Week, *, now: Callable[[], datetime], wait_seconds: float = 0) -> 
     """All steps; what became of them is written to ``run_result.json`` and told as ``[notify]`` says, also when one refuses or fails, which is then
     raised.
 
-    Raises Refused when another weekly run is under way after ``wait_seconds``.
+    Raises Refused when another weekly run is under way after ``wait_seconds``, and DataError, with nothing written, for a folder that is not there
+    and no files to make it of.
     """
+    if not (week.folder.exists() or week.files):
+        raise DataError(f"{week.folder}: there is no such folder; name the shop's with --shop, or files with the orders of a new one")
     began = now()
     try:
         with locked(week.folder, wait_seconds=wait_seconds, name=LOCK):

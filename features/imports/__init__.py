@@ -17,7 +17,7 @@ import duckdb
 from features.config import Config
 from features.coverage import Coverage, coverage_of
 from features.errors import DataError
-from features.files import check_seal, locked, private_file, publish, read_current, seal, whole_folder
+from features.files import check_seal, locked, private_file, publish, read_current, remove_whole, seal, whole_folder
 from features.files import sha256 as sha256_of
 from features.imports.adding import lay_over
 from features.imports.assembly import make_tables, view_rows, write_tables
@@ -220,13 +220,19 @@ def _fingerprint(tables: Path) -> str:
 def _keep_tables(shop: Path, name: str, work: Path, coverage: Coverage, *, memory_limit: str, approve: Approve) -> None:
     """Put the tables in their folder (the same content may be there already) and publish them once approved; only they and the ones before stay."""
     target = shop / FOLDER / name
-    if not _is_whole(target):
+    is_new = not _is_whole(target)
+    if is_new:
         with whole_folder(target) as folder:
             for path in (work / "tables").iterdir():
                 shutil.move(path, folder / path.name)
             Shop.of_tables(folder, memory_limit=memory_limit, spill=work / "spill").keep_coded(folder / CODED)
             seal(folder, coverage=coverage.as_dict())
-    approve(target)
+    try:
+        approve(target)
+    except BaseException:
+        if is_new:
+            remove_whole([target])
+        raise
     before = read_current(shop).get("tables")
     publish(shop, tables=f"{FOLDER}/{name}")
     for old in (shop / FOLDER).iterdir():

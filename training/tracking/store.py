@@ -70,7 +70,9 @@ class Store:
     @property
     def advice(self) -> str:
         """What to do when it cannot be used."""
-        return f"start it, or unset {URI} to keep runs in the shop's folder" if os.environ.get(URI) else "make room, or move the file away"
+        if os.environ.get(URI):
+            return f"start it, or unset {URI} to keep runs in the shop's folder"
+        return "make room on the disk; or where the file is damaged, move it away: past runs are gone with it, bundles and scores are not"
 
     @contextmanager
     def asked(self) -> Iterator[None]:

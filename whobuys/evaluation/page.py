@@ -18,7 +18,7 @@ from training.evaluation.verdict import better
 from whobuys.evaluation import measured
 from whobuys.evaluation.card import card
 from whobuys.evaluation.changed import changed
-from whobuys.evaluation.plain import Tables, answers
+from whobuys.evaluation.plain import Tables, all_ruled, answers
 from whobuys.registry import one
 
 
@@ -49,7 +49,8 @@ def page(evaluation: Evaluation, *, shop_name: str, around: Around | None = None
     )
     told = [*answers(tables), *([f"What changed since last time? {around.changed.said[0]}"] if around.changed else [])]
     sections = [*_sections(tables, around.builds), *(each for each in (around.changed, around.card) if each), _words(evaluation)]
-    good = better(tables["slices"].iloc[0]) if "slices" in tables else None
+    judged = "slices" in tables and not all_ruled(tables["coverage"])
+    good = better(tables["slices"].iloc[0]) if judged else None
     heading = f"{shop_name}: can the answers to “who will buy these products?” be trusted?"
     return Page(f"{shop_name}: how good are the answers?", heading, about, told, _facts(tables), sections, good=good)
 

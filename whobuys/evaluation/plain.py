@@ -44,7 +44,7 @@ def answers(tables: Tables) -> Iterator[str]:
         yield "Is it good? What is bought cannot be judged: the orders have no lines. " + _customers(tables["customers"])
         return
     slices = tables["slices"]
-    yield f"Is it good? {_good(slices)}{_band(tables['methods'])}"
+    yield f"Is it good? {_good(slices, all_ruled(tables['coverage']))}{_band(tables['methods'])}"
     yield f"Are its numbers right? {_level(slices.iloc[0])} {_customers(tables['customers'])}"
     yield f"Where is it weak? {_weak(slices)}"
     yield f"Can an audience’s number be trusted? {trust(tables['coverage'])}"
@@ -52,7 +52,12 @@ def answers(tables: Tables) -> Iterator[str]:
         yield ruled
 
 
-def _good(slices: pd.DataFrame) -> str:
+def all_ruled(coverage: pd.DataFrame) -> bool:
+    """Whether a simple rule answered in the model's place on all dates."""
+    return bool((coverage["answered"] != OURS).all())
+
+
+def _good(slices: pd.DataFrame, ruled: bool) -> str:
     row = slices.iloc[0]
     if pd.isna(row["ratio"]):
         return f"Nobody can tell yet: no product set had {set_metrics.MIN_BUYERS} buyers."
@@ -63,7 +68,9 @@ def _good(slices: pd.DataFrame) -> str:
     )
     times = f"{row['ratio']:.2f} times as good as the best simple rule, “{rule_words(row['rule'])}”{sure}"
     words = {True: "Yes: it finds buyers", None: "Not surely: it finds buyers", False: "No: a simple rule finds buyers better. It is"}[better(row)]
-    return f"{words} {times}."
+    if ruled:
+        words = "As good as a simple rule, for one answers here: nothing showed in time that the model is better. What it answered is"
+    return f"{words} {times}{', and which rule is best shows only afterwards' * ruled}."
 
 
 def _band(methods: pd.DataFrame) -> str:

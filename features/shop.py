@@ -321,7 +321,9 @@ def _engine(*, memory_limit: str | None = None, threads: int | None = None, spil
         settings["threads"] = threads
     if spill:
         settings["temp_directory"] = str(spill)
-    return ibis.duckdb.connect(**settings)
+    engine = ibis.duckdb.connect(**settings)
+    engine.raw_sql("SET enable_progress_bar = false")  # it is on where no script runs, and would be written between the answers
+    return engine
 
 
 def _as_table(engine: Backend, name: str, frame: pd.DataFrame | pa.Table | None) -> Table:

@@ -40,6 +40,8 @@ SET_FEATURES = (
     Feature("arrival_rate", "share of those who had not bought from it a horizon ago that bought since"),
     Feature("on_sale_days", "days since the set was first sold"),
 )
+TOTALS = ("all_orders", "all_orders_30", "all_orders_90", "all_days", "people_before")
+"""What facts of sets are shares of: the columns of ``all_orders``."""
 NO_HISTORY = {"set_recency", "set_age"}
 """Unknown, not 0, for a pair without history."""
 

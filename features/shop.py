@@ -345,4 +345,4 @@ def _as_table(engine: Backend, name: str, frame: pd.DataFrame | pa.Table | None)
 
 def _ids(table: Table, column: str) -> NDArray[np.object_]:
     ids = table.select(column).distinct().order_by(column).to_pyarrow()[column]
-    return np.asarray(ids.to_pylist(), dtype=object)
+    return np.asarray(ids.to_numpy(), dtype=object)

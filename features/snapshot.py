@@ -4,20 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
+import ibis
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from ibis.expr.types import Table
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from features.customers import customer_facts, season_facts
+from features.customers import CUSTOMER_FEATURES, customer_facts, season_facts
 from features.dates import day_number, day_of
 from features.errors import DataError
-from features.events import SET_EVENT_NAMES, SET_WINDOW, event_facts, known_days, set_event_facts
+from features.events import EVENT_FEATURES, SET_EVENT_NAMES, SET_WINDOW, event_facts, known_days, set_event_facts
 from features.expressions import UNIT, before, decayed
-from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, all_orders, history, later_orders, members, set_facts, set_visits
+from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, TOTALS, all_orders, history, later_orders, members, set_facts, set_visits
 from features.products import ProductSet, membership
 from features.shop import Shop
 
@@ -150,6 +152,20 @@ class Snapshot:
         """The day number of ``as_of``."""
         return day_number(self.as_of)
 
+    def known(self) -> dict[str, NDArray[Any]]:
+        """What every question about the snapshot begins with, as arrays: for ``recall``."""
+        later, totals = self._later_orders.order_by("order").to_pyarrow(), self._all_orders.to_pandas()
+        of_orders = {name: later[name].to_numpy().astype(np.int32) for name in ("order", "place")}
+        return {"codes": self.codes, "facts": self._facts.to_numpy().T, "totals": totals.to_numpy(np.float64)[0], **of_orders}
+
+    def recall(self, known: Mapping[str, NDArray[Any]]) -> None:
+        """Take what ``known`` said of the same shop, date and horizon, so that it is not worked out again. Raises ValueError for other columns."""
+        names = [feature.name for feature in (*CUSTOMER_FEATURES, *(EVENT_FEATURES if self.shop.has_events else ()))]
+        facts = pd.DataFrame(known["facts"].T, index=pd.Index(known["codes"], name="customer"), columns=names)
+        later = pa.table({name: known[name] for name in ("order", "place")})
+        totals = pa.table({name: [value] for name, value in zip(TOTALS, known["totals"], strict=True)})
+        vars(self).update(codes=known["codes"], _facts=facts, _later_orders=ibis.memtable(later), _all_orders=ibis.memtable(totals))
+
     @cached_property
     def _facts(self) -> pd.DataFrame:
         facts = _frame(customer_facts(self.shop, self.day, horizon=self.horizon))
@@ -231,7 +247,7 @@ class Snapshot:
 
     def matrices(self, by: By, half_lives: Sequence[int | None]) -> list[tuple[csr_matrix, pd.Index]]:
         """``matrix`` for several half-lives, in order: what is not known yet is asked for at once."""
-        missing = [each for each in half_lives if (by, each) not in self._kept]
+        missing = [each for each in dict.fromkeys(half_lives) if (by, each) not in self._kept]
         asked = dict(zip(missing, self._matrices(by, missing), strict=True)) if missing else {}
         self._kept.update({(by, each): found for each, found in asked.items() if found[0].nnz <= KEPT_ENTRIES})
         return [asked.get(each) or self._kept[by, each] for each in half_lives]
@@ -248,11 +264,12 @@ class Snapshot:
         weights = [per_order.ago.cast("int64") * 0 + UNIT if each is None else decayed(per_order.ago, each) for each in half_lives]
         sums = {f"weight_{place}": weight.sum() / UNIT for place, weight in enumerate(weights)}
         counts = per_order.group_by("customer", label).agg(**sums).order_by("customer", label).to_pyarrow()
-        names, columns = np.unique(counts[label].to_numpy(zero_copy_only=False), return_inverse=True)
-        rows = np.searchsorted(self.codes, counts["customer"].to_numpy())
+        names, columns = _numbered(counts[label])
+        rows = np.searchsorted(counts["customer"].to_numpy(), self.codes)
+        starts: NDArray[Any] = np.append(rows, len(counts)).astype(np.int32 if len(counts) < 2**31 else np.int64)
         index = pd.Index(self.shop.product_ids[names] if by == "product" else names, name=by)
         shape = (len(self.codes), len(names))
-        return [(csr_matrix((counts[each].to_numpy().astype(np.float32), (rows, columns)), shape=shape), index) for each in sums]
+        return [(csr_matrix((counts[each].to_numpy().astype(np.float32), columns, starts), shape=shape), index) for each in sums]
 
     def outcome(self, sets: Sequence[ProductSet], *, days: int | None = None) -> csr_matrix:
         """Who bought at least one product of each set in ``[as_of, as_of + days)``: bool matrix customers x sets."""
@@ -296,6 +313,13 @@ class Snapshot:
             return lines, "product"
         products = self.shop.tables["products"].join(self.shop.product_codes, "product_id").select("product", by)
         return lines.join(products.filter(products[by].notnull()), "product"), by
+
+
+def _numbered(labels: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """The different labels, sorted, and which of them each row has."""
+    coded = labels.combine_chunks().dictionary_encode()
+    names, place = np.unique(coded.dictionary.to_numpy(zero_copy_only=False), return_inverse=True)
+    return names, place.astype(np.int32)[coded.indices.to_numpy()]
 
 
 def _frame(facts: Table) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from features.sections import CustomersSection
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import EVALUATION, ORIGINS, Bundle
+from serving.known import recall
 
 
 def bundle_folder(shop: Path, bundle: str | None = None) -> Path:
@@ -74,8 +75,10 @@ def open_as_of(
     memory_limit: str | None,
     threads: int | None,
     customers: CustomersSection | None = None,
+    anew: bool = False,
 ) -> tuple[Bundle, Snapshot]:
-    """The bundle of ``load_bundle`` and the shop as of a date, None being the day after the last order.
+    """The bundle of ``load_bundle`` and the shop as of a date, None being the day after the last order; both know what the published scores kept of
+    them, unless all is to be worked out ``anew``.
 
     Raises DataError as ``load_bundle`` does, when nothing was imported yet, and for a date of which nothing can be known.
     """
@@ -83,7 +86,10 @@ def open_as_of(
     loaded = load_bundle(shop, bundle, customers=customers)
     as_of = as_of or opened.default_as_of
     opened.check_date(as_of)
-    return loaded, Snapshot(opened, as_of, horizon=loaded.horizon)
+    snapshot = Snapshot(opened, as_of, horizon=loaded.horizon)
+    if not anew:
+        recall(loaded, snapshot)
+    return loaded, snapshot
 
 
 def no_interest(shop: Shop, bundle: Bundle) -> str | None:

@@ -35,6 +35,7 @@ from models.customers.replenishment import replenishment
 from models.pairs.training_sets import main_products
 from serving.customers import Customers
 from serving.exports import write_table
+from serving.known import hold, keep_known
 from serving.published import currency_of, enough_room, horizons_lacking, load_bundle, no_interest, open_as_of
 from serving.ranks import BestCustomers, BestSets, no_interests
 from serving.reused import MOST_KEPT, forget_probability, keep_probability, whose
@@ -149,17 +150,19 @@ def score(
     Raises DataError before anything was trained, Refused when another run writes.
     """
     with locked(shop), enough_room(shop):
-        loaded, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads, customers=config.customers)
+        loaded, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads, customers=config.customers, anew=True)
         if lacking := horizons_lacking(loaded, config.customers):
             say(f"note: {lacking}")
         folder = shop / SCORES / _free_name(shop, f"{snapshot.as_of}-{loaded.id}")
         remove_left_behind(shop / SCORES)
         with whole_folder(folder) as temporary:
             run = _Run(loaded, snapshot, config, temporary, say)
+            hold(loaded, snapshot)
             sets = run.sets(sets_file)
             limits = run.write_customers()
             run.write_interests(sets)
             run.write_replenishment()
+            keep_known(temporary, loaded, snapshot)
             seal(temporary, **run.facts(limits))
         publish(shop, scores=f"{SCORES}/{folder.name}", **({"bundle": f"{BUNDLES}/{loaded.id}"} if promote else {}))
         _remove_older(shop, keep=config.score.keep)

@@ -1,6 +1,7 @@
 """What a run published is held against what the model learnt from, the runs before it and what came: what is odd is said, nothing is stopped."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from features.checks import Finding
+from features.errors import DataError
 from features.files import BUNDLES, SCORES, manifests
 from models.bundle import EVALUATION
 from models.drift import BINS, Drift, compared, drifts
@@ -42,10 +44,12 @@ class Watch:
 
     @cached_property
     def before(self) -> Scores | None:
-        """The newest scores of an earlier date that are kept."""
+        """The newest scores of an earlier date that are kept, and whole."""
         days = {path.name: str(facts.get("as_of")) for path, facts in manifests(self.folder / SCORES).items()}
-        earlier = [name for name, day in days.items() if day < self.scores.as_of.isoformat()]
-        return Scores.open(self.folder, max(earlier, key=lambda name: days[name])) if earlier else None
+        for name in sorted((each for each, day in days.items() if day < self.scores.as_of.isoformat()), key=lambda name: days[name], reverse=True):
+            with suppress(DataError):  # what is damaged is not compared with
+                return Scores.open(self.folder, name)
+        return None
 
     @cached_property
     def moved_facts(self) -> list[Drift]:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from features.config import Config
 from features.errors import DataError
-from features.products import Catalogue
+from features.products import Catalogue, ProductSet, membership
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics, set_metrics
@@ -21,7 +21,7 @@ from models.blend import BlendConfig
 from models.bundle import ORIGINS, Bundle
 from models.pairs.affinity import _ease
 from models.pairs.baselines import BASELINES
-from models.pairs.interest import pair_sample
+from models.pairs.interest import Interest, pair_sample
 from models.pairs.training_sets import SetMixture, main_sets, training_sets
 from training.fits import Fits
 from training.train import recipe_of
@@ -151,6 +151,18 @@ def test_arrays_of_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", b=np.array([{}], dtype=object))
     with pytest.raises(DataError, match="cannot be read"):
         load_arrays(tmp_path / "b.npz")
+
+
+def test_a_product_that_the_shop_has_no_longer_is_no_other_one(fits: Fits, shop: Shop) -> None:
+    snapshot, catalogue = Snapshot(shop, date(2026, 6, 1)), Catalogue.of(shop)
+    model = fits.bundle(date(2026, 6, 1), name="x").pair_model
+    assert isinstance(model, Interest)
+    affinity = model.affinity
+    last = affinity.product_ids.get_loc(shop.product_ids[-1])
+    gone = [f"gone-{each}" if place < 3 else each for place, each in enumerate(affinity.product_ids)]
+    leanings = replace(affinity, product_ids=pd.Index(gone)).of(snapshot, catalogue)
+    found = leanings.scores(membership(shop, [ProductSet.of("the last", [shop.product_ids[-1]])]))["als"][:, 0]
+    np.testing.assert_allclose(found, np.maximum(leanings.factors @ affinity.item_factors[last], 0), rtol=1e-5, atol=1e-6)
 
 
 def test_a_bundle_is_not_asked_about_what_it_has_seen(bundle_folder: Path, shop: Shop) -> None:

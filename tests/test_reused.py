@@ -1,23 +1,30 @@
 """Published scores answer audiences as the bundle would, and only where they are of the same bundle, date, tables and lifetime value."""
 
+import gc
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import features.snapshot
 import serving.scores
 from features.config import Config
 from features.errors import DataError
 from features.files import MANIFEST, publish, read_json
 from features.products import Catalogue
 from features.sections import ScoreSection
+from features.snapshot import Snapshot
 from models.bundle import Bundle
+from models.pairs.interest import Interest
 from serving.audiences import evidence_of, members_of, parse_audience
 from serving.customers import Customers
+from serving.known import recall
 from serving.published import open_as_of
 from serving.reused import PROBABILITIES, Reused
 from serving.scores import score
@@ -49,6 +56,39 @@ def test_they_say_what_the_bundle_says(scored: Path) -> None:
     assert columns.of_customers(np.array(["nobody"], object))["likelihood_30"].isna().all()
     with pytest.raises(KeyError):
         columns["no such column"]
+
+
+def test_what_is_known_of_customers_is_recalled_to_the_bit(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    for anew in (True, False):
+        bundle, snapshot = open_as_of(scored, None, bundle=None, memory_limit=None, threads=1, anew=anew)
+        catalogue = Catalogue.of(snapshot.shop)
+        if not anew:
+            for whom, name in ((Snapshot, "matrices"), (features.snapshot, "customer_facts"), (features.snapshot, "all_orders")):
+                monkeypatch.setattr(whom, name, lambda *given, **more: pytest.fail("it was worked out again"))
+        told.append((bundle.interest(snapshot, [catalogue.keyword("ice axe"), catalogue.brand("Nordvind")]), snapshot.customers()))
+    np.testing.assert_array_equal(told[0][0], told[1][0])
+    pd.testing.assert_frame_equal(told[0][1], told[1][1])
+
+
+def test_what_is_known_of_another_day_or_bundle_is_left_and_what_is_damaged_refused(scored: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(scored, tmp_path / "shop"))
+    bundle, snapshot = open_as_of(folder, None, bundle=None, memory_limit=None, threads=1, anew=True)
+    for other, of in ((replace(bundle, id="another"), snapshot), (bundle, replace(snapshot, as_of=snapshot.as_of - timedelta(days=1)))):
+        recall(other, of)
+        assert "_facts" not in vars(of)
+    kept = next(folder.glob("scores/*/known/facts.npy"))
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match="facts\\.npy: its sha256 does not fit"):
+        open_as_of(folder, None, bundle=None, memory_limit=None, threads=1)
+    score(folder, config=CONFIG)  # which mends it
+    recall(bundle, snapshot)
+    assert "_facts" in vars(snapshot)
+    model, forgotten = bundle.pair_model, ref(snapshot)
+    assert isinstance(model, Interest) and len(model.remembered)
+    del snapshot, of
+    gc.collect()
+    assert forgotten() is None and not len(model.remembered)
 
 
 def test_an_audience_of_scored_sets_asks_no_model(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:

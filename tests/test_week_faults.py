@@ -16,6 +16,7 @@ from features.imports import import_files
 from features.made_up import END
 from models.bundle import Bundle
 from serving.scores import Scores
+from serving.watch import Watch, watch_run
 
 Weekly = Callable[..., tuple[int, str]]
 MB = 1 << 20
@@ -127,6 +128,14 @@ def test_a_fault_ends_the_run_and_leaves_the_shop_whole(fault: str, grown: Path,
     strike(FAULTS[fault], shop, weeks[2], weekly)
     if fault != "a folder that cannot be written to":
         assert read_json(shop / RESULT)["state"] == "failed"
+
+
+def test_damaged_scores_of_the_week_before_are_not_compared_with(grown: Path, tmp_path: Path) -> None:
+    shop = Path(shutil.copytree(grown, tmp_path / "shop"))
+    before = Watch.of(shop).before
+    assert before is not None
+    (before.folder / "customers.parquet").write_bytes(b"PAR1")
+    assert Watch.of(shop).before is None and watch_run(Watch.of(shop)) is not None
 
 
 @pytest.fixture(scope="module")

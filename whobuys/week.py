@@ -22,6 +22,7 @@ from features.imports import import_files
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models.bundle import Bundle
+from serving.known import recall
 from serving.published import bundle_folder, load_bundle
 from serving.scores import Scores, score
 from training.fits import Fits, Recipe
@@ -223,7 +224,9 @@ class Week:
         saved = saved_audiences(self.folder)
         if not saved:
             raise Skipped("audiences.yaml names none")
-        bundle, snapshot = load_bundle(self.folder), Snapshot(self.fits.shop, self.as_of, load_bundle(self.folder).horizon)
+        bundle = load_bundle(self.folder)
+        snapshot = Snapshot(self.fits.shop, self.as_of, bundle.horizon)
+        recall(bundle, snapshot)
         gate = Gate.of(snapshot.shop, self.config)
         evidence = evidence_of(bundle, snapshot, Catalogue.of(snapshot.shop), saved=saved, consented=gate.basis)
         sizes = []

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 from features.products import Catalogue
 from features.snapshot import Snapshot
 from models.base import Arrays, Floats, log2p, sparse_arrays, sparse_of
-from models.pairs.succession import Succession, SuccessionConfig
+from models.pairs.succession import LOOKED_BACK, Succession, SuccessionConfig
 
 Places = NDArray[np.intp]
 WELL_CONDITIONED = 1e-4
@@ -66,38 +66,55 @@ class AffinityConfig:
 
 @dataclass(frozen=True, eq=False)
 class Leanings:
-    """The affinities of one snapshot's customers, ready for any membership (products x sets). Made by ``Affinity.of``."""
+    """The affinities of one snapshot's customers, ready for any membership (products x sets). Made by ``Affinity.of``.
+
+    ``factors`` (ALS) and ``bound`` (what is bought next) are customers x k, ``recent`` the decayed orders, customers x ``known`` products;
+    ``catalogue`` are the weighted attributes of all products of the shop.
+    """
 
     affinity: "Affinity"
+    factors: Floats
     bound: Floats
-    orders: csr_matrix
     recent: csr_matrix
-    attributes: csr_matrix
     catalogue: csr_matrix
     known: Places
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What is known of the customers, for ``Affinity.recalled``."""
+        matrix = {"indices": self.recent.indices, "starts": self.recent.indptr, "recent": self.recent.data}
+        return {"factors": self.factors, "bound": self.bound, **matrix, **{f"total_{name}": values for name, values in self.totals.items()}}
+
     @cached_property
     def _left(self) -> dict[str, csr_matrix | Floats]:
-        tastes = (self.orders @ self.attributes).tocsr()
-        return {
-            "als": self.affinity.fold_in(self.recent),
-            "ease": self.orders,
-            "taste": tastes[:, self.affinity.taste_columns],
-            "content": (log2p(self.recent) @ self.attributes).tocsr(),
-            "next": self.bound,
-        }
+        orders, lately = _ones(self.recent), log2p(self.recent)
+        return {"als": self.factors, "ease": orders, "taste": orders, "content": lately, "next": self.bound}
 
     def right(self, membership: csr_matrix) -> dict[str, Floats]:
-        """What each affinity knows of the sets: k x sets, dense."""
-        bought = membership[self.known]
+        """What each affinity knows of the sets: k x sets, dense. Attributes are summed up by product first: customers bought a few products each,
+        which have many attributes."""
+        bought = self._known(membership)
         kinds = (membership.T @ self.catalogue).T.tocsr()
         return {
             "als": self.affinity.item_factors.T @ bought.toarray(),
-            "ease": (self.affinity.ease @ bought).toarray(),
-            "taste": _dense(self.affinity.taste @ kinds[self.affinity.taste_columns]),
-            "content": kinds.toarray(),
+            "ease": _dense(self.affinity.ease @ bought),
+            "taste": _dense(self._tastes @ (self.affinity.taste @ kinds[self.affinity.taste_columns])),
+            "content": _dense(self._attributes @ kinds),
             "next": self.affinity.succession.right(kinds),
         }
+
+    @cached_property
+    def _attributes(self) -> csr_matrix:
+        return self._known(self.catalogue)
+
+    @cached_property
+    def _tastes(self) -> csr_matrix:
+        return self._attributes[:, self.affinity.taste_columns]
+
+    def _known(self, products: csr_matrix) -> csr_matrix:
+        """Those rows of a matrix of all products that the affinity learnt of; none of a product that the shop has no longer."""
+        found: csr_matrix = products[self.known]
+        gone = self.known < 0
+        return (diags(np.where(gone, 0, 1).astype(found.dtype)) @ found).tocsr() if gone.any() else found
 
     def scores(self, membership: csr_matrix) -> dict[str, Floats]:
         """Each affinity of every customer to every set: float32 customers x sets, not below 0."""
@@ -148,9 +165,20 @@ class Affinity:
             ease, taste = (each.result() for each in weights_of)
         return cls(config, products, factors, _spread(ease, orders, config.ease_products), names, weights, columns, taste, succession)
 
+    def recalled(self, arrays: Arrays, catalogue: Catalogue) -> Leanings:
+        """The same as ``of``, from what ``Leanings.arrays`` said of the same affinity, snapshot and catalogue."""
+        shape = (len(arrays["starts"]) - 1, len(self.product_ids))
+        recent = csr_matrix((arrays["recent"], arrays["indices"], arrays["starts"]), shape=shape)
+        weighted = _weighted(catalogue, self.attribute_names, self.attribute_weights)
+        positions = catalogue.products.index.get_indexer(self.product_ids)
+        factors, bound = (np.asarray(arrays[name], np.float32) for name in ("factors", "bound"))
+        found = Leanings(self, factors, bound, recent, weighted, positions)
+        vars(found)["totals"] = {name: arrays[f"total_{name}"] for name in AFFINITIES}
+        return found
+
     def of(self, snapshot: Snapshot, catalogue: Catalogue) -> Leanings:
         """The affinities of the customers of a snapshot, which may be later than the fit: everybody is folded in alike."""
-        recent, products = snapshot.matrix("product", half_life=self.config.half_life)
+        (recent, products), *orders = snapshot.matrices("product", (self.config.half_life, *LOOKED_BACK))
         known = snapshot.shop.product_ids
         place = self.product_ids.get_indexer(products)
         kept = np.flatnonzero(place >= 0)
@@ -159,8 +187,7 @@ class Affinity:
         aligned = csr_matrix((entries.data, (entries.row, place[kept][entries.col])), shape=shape)
         weighted = _weighted(catalogue, self.attribute_names, self.attribute_weights)
         positions = pd.Index(known).get_indexer(self.product_ids)
-        bound = self.succession.left(snapshot, weighted)
-        return Leanings(self, bound, _ones(aligned), aligned, weighted[positions], weighted, positions)
+        return Leanings(self, self.fold_in(aligned), self.succession.left(snapshot, weighted, orders), aligned, weighted, positions)
 
     def fold_in(self, recent: csr_matrix) -> Floats:
         """The ALS factors of customers, from their decayed orders: float32 customers x factors."""

@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -134,12 +135,22 @@ class Interest:
         columns_of = self._by_strangers if self.blend.trees.tables is not None else self._by_rows
         with ThreadPoolExecutor(max_workers=1) as ahead:
             waiting: tuple[int, int, Future[Floats]] | None = None
-            for first, last, work in columns_of(snapshot, sets, self.affinity.of(snapshot, catalogue)):
+            for first, last, work in columns_of(snapshot, sets, self.leanings(snapshot, catalogue)):
                 told, waiting = waiting, (first, last, ahead.submit(work))
                 if told is not None:
                     yield told[0], told[1], told[2].result()
             if waiting is not None:
                 yield waiting[0], waiting[1], waiting[2].result()
+
+    def leanings(self, snapshot: Snapshot, catalogue: Catalogue) -> Leanings:
+        """The affinities of the snapshot's customers: worked out, unless they are ``remembered``."""
+        found = self.remembered.get(snapshot)
+        return found() if found is not None else self.affinity.of(snapshot, catalogue)
+
+    @cached_property
+    def remembered(self) -> WeakKeyDictionary[Snapshot, Callable[[], Leanings]]:
+        """The affinities of snapshots that need not be worked out, by what reads them."""
+        return WeakKeyDictionary()
 
     def _by_strangers(self, snapshot: Snapshot, sets: Sequence[ProductSet], leanings: Leanings) -> Iterator[Block]:
         """Everybody as if a stranger to each set, then those who are none."""

@@ -26,8 +26,9 @@ RECENCY = np.array([3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 540])
 FREQUENCY = np.array([2, 3, 4, 6, 10, 20, 50])
 """Orders, lower ends of steps."""
 HABITS = ("orders_90", "lines_decayed_30", "lines_decayed_90", "basket", "monetary")
-LATELY, LONG = 30, 180
-"""Half-lives in days of the orders that are looked back on."""
+LOOKED_BACK = (30, 180, None)
+"""Half-lives in days of the orders that are looked back on; without one, whether there was any."""
+Orders = Sequence[tuple[csr_matrix, pd.Index]]
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,15 @@ class Succession:
         for each in past:
             people = len(each.customer_ids)
             chosen = np.sort(rng.permutation(people)[: config.customers])
-            rows.append(_columns(each, attributes, seen)[chosen])
+            rows.append(_columns(each, attributes, seen, each.matrices("product", LOOKED_BACK))[chosen])
             outcomes.append((_bought(each).astype(np.float32)[chosen] @ attributes)[:, targets])
             weights.append(np.full(len(chosen), 0.5 ** ((past[0].day - each.day) / config.half_life) * people / len(chosen), np.float32))
         inputs, outputs = _reduced(vstack(rows).toarray(), vstack(outcomes).tocsr(), np.concatenate(weights), config=config, seed=seed)
         return cls(seen, targets, inputs, outputs)
 
-    def left(self, snapshot: Snapshot, attributes: csr_matrix) -> Floats:
-        """Where every customer of the snapshot is bound for: customers x rank."""
-        return np.asarray(_columns(snapshot, attributes, self.seen) @ self.inputs, np.float32)
+    def left(self, snapshot: Snapshot, attributes: csr_matrix, orders: Orders) -> Floats:
+        """Where every customer of the snapshot is bound for: customers x rank; ``orders`` are its matrices by product, as ``LOOKED_BACK``."""
+        return np.asarray(_columns(snapshot, attributes, self.seen, orders) @ self.inputs, np.float32)
 
     def right(self, kinds: csr_matrix) -> Floats:
         """The same of sets, from their attributes (attributes x sets): rank x sets."""
@@ -116,7 +117,7 @@ def _bought(snapshot: Snapshot) -> csr_matrix:
     return snapshot.outcome([ProductSet(product, (product,), "product") for product in snapshot.shop.product_ids])
 
 
-def _columns(snapshot: Snapshot, attributes: csr_matrix, seen: NDArray[np.intp]) -> csr_matrix:
+def _columns(snapshot: Snapshot, attributes: csr_matrix, seen: NDArray[np.intp], orders: Orders) -> csr_matrix:
     facts = snapshot.customers()
     steps = [
         _steps(np.searchsorted(RECENCY, facts["recency"]), len(RECENCY) + 1),
@@ -125,9 +126,9 @@ def _columns(snapshot: Snapshot, attributes: csr_matrix, seen: NDArray[np.intp])
     habits = csr_matrix(np.log1p(facts[list(HABITS)].fillna(0).clip(lower=0).to_numpy()))
     chosen = attributes[:, seen]
     places = pd.Index(snapshot.shop.product_ids)
-    orders = snapshot.matrices("product", (LATELY, LONG, None))
     looked_back = [
-        ((matrix.astype(bool) if at == 2 else matrix) @ chosen[places.get_indexer(names)]).tocsr() for at, (matrix, names) in enumerate(orders)
+        ((matrix if half_life else matrix.astype(bool)) @ chosen[places.get_indexer(names)]).tocsr()
+        for half_life, (matrix, names) in zip(LOOKED_BACK, orders, strict=True)
     ]
     joined: csr_matrix = hstack([*steps, habits, *map(log2p, looked_back)], format="csr", dtype=np.float32)
     return joined

@@ -86,7 +86,7 @@ def history(shop: Shop, members: Table, visits: Table, later: Table, day: int, *
         set_orders_since=known.place.min(),
     )
     lines = before(shop.lines, day)
-    bought = lines.filter(lines.customer.notnull()).select("customer", "product").distinct().join(members, "product")
+    bought = lines.filter(lines.customer.notnull()).join(members, "product").select("set", "customer", "product").distinct()  # of these sets alone
     products = bought.group_by("set", "customer").agg(set_products=bought.count())
     joined = by_order.join(products, ["set", "customer"])
     return joined[["set", "customer", *(feature.name for feature in HISTORY_FEATURES)]].order_by("set", "customer")

@@ -68,4 +68,5 @@ def sparse_of(name: str, arrays: Arrays) -> csr_matrix:
     """The csr_matrix that ``sparse_arrays`` took apart."""
     data, indices, indptr = (np.asarray(arrays[f"{name}.{part}"]) for part in ("data", "indices", "indptr"))
     rows, columns = (int(size) for size in np.asarray(arrays[f"{name}.shape"], np.int64))
-    return csr_matrix((data.astype(np.float32), indices.astype(np.int32), indptr.astype(np.int32)), shape=(rows, columns))
+    parts = (data.astype(np.float32, copy=False), indices.astype(np.int32, copy=False), indptr.astype(np.int32, copy=False))
+    return csr_matrix(parts, shape=(rows, columns))

@@ -81,8 +81,8 @@ class Leanings:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What is known of the customers, for ``Affinity.recalled``."""
-        matrix = {"indices": self.recent.indices, "starts": self.recent.indptr, "recent": self.recent.data}
-        return {"factors": self.factors, "bound": self.bound, **matrix, **{f"total_{name}": values for name, values in self.totals.items()}}
+        totals = {f"total_{name}": values for name, values in self.totals.items()}
+        return {"factors": self.factors, "bound": self.bound, **sparse_arrays("recent", self.recent), **totals}
 
     @cached_property
     def _left(self) -> dict[str, csr_matrix | Floats]:
@@ -167,12 +167,10 @@ class Affinity:
 
     def recalled(self, arrays: Arrays, catalogue: Catalogue) -> Leanings:
         """The same as ``of``, from what ``Leanings.arrays`` said of the same affinity, snapshot and catalogue."""
-        shape = (len(arrays["starts"]) - 1, len(self.product_ids))
-        recent = csr_matrix((arrays["recent"], arrays["indices"], arrays["starts"]), shape=shape)
         weighted = _weighted(catalogue, self.attribute_names, self.attribute_weights)
         positions = catalogue.products.index.get_indexer(self.product_ids)
         factors, bound = (np.asarray(arrays[name], np.float32) for name in ("factors", "bound"))
-        found = Leanings(self, factors, bound, recent, weighted, positions)
+        found = Leanings(self, factors, bound, sparse_of("recent", arrays), weighted, positions)
         vars(found)["totals"] = {name: arrays[f"total_{name}"] for name in AFFINITIES}
         return found
 

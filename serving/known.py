@@ -22,16 +22,16 @@ OF_SNAPSHOT = ("codes", "facts", "totals", "order", "place")
 
 def hold(bundle: Bundle, snapshot: Snapshot) -> None:
     """Work out the affinities of the snapshot's customers once for all that is asked of the bundle while the snapshot lives."""
-    if isinstance(bundle.pair_model, Interest) and bundle.pair_model.rule is None:
-        found = bundle.pair_model.leanings(snapshot, Catalogue.of(snapshot.shop))
-        bundle.pair_model.remembered[snapshot] = lambda: found
+    if (model := _that_leans(bundle, snapshot)) is not None:
+        found = model.leanings(snapshot, Catalogue.of(snapshot.shop))
+        model.remembered[snapshot] = lambda: found
 
 
 def keep_known(folder: Path, bundle: Bundle, snapshot: Snapshot) -> None:
     """Write what is known of the snapshot's customers into a folder of scores, an array a file."""
     arrays = snapshot.known()
-    if isinstance(bundle.pair_model, Interest) and bundle.pair_model.rule is None:
-        arrays |= bundle.pair_model.leanings(snapshot, Catalogue.of(snapshot.shop)).arrays()
+    if (model := _that_leans(bundle, snapshot)) is not None:
+        arrays |= model.leanings(snapshot, Catalogue.of(snapshot.shop)).arrays()
     (folder / KNOWN).mkdir()
     for name, values in arrays.items():
         np.save(folder / KNOWN / f"{name}.npy", values, allow_pickle=False)
@@ -55,8 +55,13 @@ def recall(bundle: Bundle, snapshot: Snapshot) -> None:
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
     snapshot.recall({name: array(name) for name in OF_SNAPSHOT})
-    model = bundle.pair_model
-    if isinstance(model, Interest) and model.rule is None:
+    if (model := _that_leans(bundle, snapshot)) is not None:
         affinity, catalogue = model.affinity, partial(Catalogue.of, snapshot.shop)  # not the snapshot: it is to be forgotten when nobody holds it
         names = {path.stem for path in (shop / published / KNOWN).glob("*.npy")} - set(OF_SNAPSHOT)
         model.remembered[snapshot] = cache(lambda: affinity.recalled({name: array(name) for name in names}, catalogue()))
+
+
+def _that_leans(bundle: Bundle, snapshot: Snapshot) -> Interest | None:
+    """The model that answers by affinities; None where a rule does, or nothing is known of what was bought."""
+    model = bundle.pair_model
+    return model if isinstance(model, Interest) and model.rule is None and snapshot.shop.has_lines else None

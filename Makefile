@@ -9,13 +9,18 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 venv: $(INSTALLED)
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock requirements-spark.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "whobuys needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there); name another one, for example: make $(or $(MAKECMDGOALS),venv) PYTHON=python3.12" >&2; \
 		exit 1; }
 	@echo "Installing what requirements.lock lists into .venv: about 1.2 GB, a minute or two" >&2
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) --require-hashes -r requirements.lock
+	@if command -v java >/dev/null; then \
+		echo "There is Java here: installing PySpark, too, so that engine = \"spark\" is tested (400 MB)" >&2; \
+		$(PIP) --require-hashes --no-deps --no-build-isolation -r requirements-spark.lock || \
+			echo "PySpark could not be installed: the tests of Spark are skipped" >&2; \
+	fi
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -14,8 +14,12 @@ SCATTER, SCATTERED = 2_654_435_761, 2**32
 
 def drawn_codes(customer_ids: NDArray[np.object_], share: float) -> NDArray[np.int32]:
     """The positions of about so large a ``share`` of the customers, ascending. A smaller share is part of a larger one."""
-    chance = hash_array(customer_ids, hash_key=DRAW, categorize=False) / 2.0**64
-    return np.flatnonzero(chance < share).astype(np.int32)
+    return np.flatnonzero(chances(customer_ids) < share).astype(np.int32)
+
+
+def chances(ids: NDArray[np.object_]) -> NDArray[np.float64]:
+    """A number from 0 to 1 for every id, as good as drawn: those with one below a share are drawn."""
+    return np.asarray(hash_array(ids, hash_key=DRAW, categorize=False) / 2.0**64, np.float64)
 
 
 def of_drawn(table: Table, chosen: Table, share: float) -> Table:

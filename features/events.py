@@ -3,7 +3,7 @@
 import ibis
 from ibis.expr.types import Column, Table
 
-from features.expressions import Feature, before
+from features.expressions import Feature, before, bits_of
 from features.shop import Shop
 
 EVENT_FEATURES = (
@@ -93,7 +93,7 @@ def kinds_by_day(did: Table) -> Table:
     """A row per customer and day on which something happened: ``customer``, ``ago``, and for each of ``KINDS`` whether it was among it."""
     bits = {kind: 1 << place for place, kind in enumerate(KINDS)}
     bit = ibis.cases(*((did.event.isin(names), bits[kind]) for kind, names in KINDS.items()), else_=0).cast("int8")
-    days = did.select("customer", "ago", bit=bit).group_by("customer", "ago").agg(bits=lambda each: each.bit.bit_or())
+    days = did.select("customer", "ago", bit=bit).group_by("customer", "ago").agg(bits=lambda each: bits_of(each.bit))
     return days.select("customer", "ago", **{kind: (days.bits & place) > 0 for kind, place in bits.items()})
 
 

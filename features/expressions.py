@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import ibis
-from ibis.expr.types import NumericValue, Table
+from ibis.expr.datatypes import int8
+from ibis.expr.types import NumericValue, StringValue, Table
 
 UNIT = 1 << 20
 """Decayed weights are summed in whole 2**-20ths: a sum of integers does not depend on the order of the rows."""
@@ -15,6 +16,21 @@ class Feature:
 
     name: str
     meaning: str
+
+
+def real(number: NumericValue) -> NumericValue:
+    """A whole number as float64: to Spark, ``5.0`` beside one is a decimal number with a few digits."""
+    return number.cast("float64")
+
+
+def stripped(text: StringValue) -> StringValue:
+    """A text without blanks at its ends. What ibis has for it takes the letters f and v from the ends, too, on Spark."""
+    return text.re_replace(r"^\s+|\s+$", "")
+
+
+@ibis.udf.agg.builtin(name="bit_or")  # type: ignore[untyped-decorator]
+def bits_of(bits: int8) -> int8:
+    """All bits that any of the rows has: a function that both engines have, and ibis knows of one of them only."""
 
 
 def before(table: Table, day: int) -> Table:

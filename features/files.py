@@ -245,6 +245,15 @@ def check_file(folder: Path, name: str, manifest: Mapping[str, object]) -> Path:
     return path
 
 
+def check_files(folder: Path, name: str, manifest: Mapping[str, object]) -> Path:
+    """The same of a file, or of a folder and all files in it."""
+    files = manifest["files"]
+    assert isinstance(files, dict)
+    for each in [each for each in files if each.startswith(f"{name}/")] or [name]:
+        check_file(folder, each, manifest)
+    return folder / name
+
+
 def refuse_file(shop: Path) -> None:
     """Raise DataError when what should be a shop's folder is a file."""
     if shop.is_file():

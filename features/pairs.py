@@ -5,7 +5,7 @@ import pyarrow as pa
 from ibis.expr.types import Table
 from scipy.sparse import csr_matrix
 
-from features.expressions import UNIT, Feature, before, decayed
+from features.expressions import UNIT, Feature, before, decayed, real
 from features.shop import MONEY, PIECES, Shop
 
 HISTORY_FEATURES = (
@@ -103,7 +103,7 @@ def set_facts(shop: Shop, members: Table, visits: Table, totals: Table, day: int
     share = joined.orders / ibis.greatest(joined.all_orders, 1)
     share_30 = joined.sold_30 / ibis.greatest(joined.all_orders_30, 1)
     share_90 = joined.sold_90 / ibis.greatest(joined.all_orders_90, 1)
-    usual = joined.sold_year * horizon / (365.0 + horizon)
+    usual = real(joined.sold_year) * horizon / (365.0 + horizon)
     whole_year = joined.all_days >= 365
     return joined.select(
         "set",
@@ -114,7 +114,7 @@ def set_facts(shop: Shop, members: Table, visits: Table, totals: Table, day: int
         popularity_30=share_30,
         popularity_90=share_90,
         trend=(share_30 + 0.001) / (share_90 + 0.001),
-        season=whole_year.ifelse((joined.sold_then + 5.0) / (usual + 5.0), ibis.null()),
+        season=whole_year.ifelse((real(joined.sold_then) + 5.0) / (usual + 5.0), ibis.null()),
         price=joined.amount / joined.pieces.nullif(0) * PIECES / MONEY,
         rebuyers=joined.twice / ibis.greatest(joined.buyers, 1),
         return_rate=joined.returned / ibis.greatest(joined.earlier, 1),

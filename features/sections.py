@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from features.canonical_map import problem_with
+from features.engines import EngineName
 from features.errors import did_you_mean
 from features.formats import FORMATS
 
@@ -275,6 +276,13 @@ class NotifySection(Section):
         return self
 
 
+class EngineSection(Section):
+    """What train and score look at the orders with; a shop that outgrows one machine takes Spark (docs/cluster.md)."""
+
+    name: EngineName = Field(default="duckdb", description='"duckdb": this machine. "spark": as many as Spark has.')
+    part: int = Field(default=200_000, ge=100, description="Customers that one machine scores at once, where Spark has many: less needs less memory.")
+
+
 class Config(Section):
     """All of whobuys.toml; every key has a default."""
 
@@ -287,6 +295,13 @@ class Config(Section):
     audiences: AudiencesSection = AudiencesSection()
     weekly: WeeklySection = WeeklySection()
     notify: NotifySection = NotifySection()
+    engine: EngineSection = EngineSection()
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        """``engine = "spark"`` above all sections says as much."""
+        return {"name": value} if isinstance(value, str) else value
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -299,4 +314,5 @@ SECTIONS: dict[str, type[Section]] = {
     "audiences": AudiencesSection,
     "weekly": WeeklySection,
     "notify": NotifySection,
+    "engine": EngineSection,
 }

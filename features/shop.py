@@ -1,26 +1,30 @@
 """A shop's canonical tables become purchases with integer ids, behind one query engine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from weakref import WeakValueDictionary
 
 import ibis
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from ibis.backends.duckdb import Backend
 from ibis.expr.types import Table
 from numpy.typing import NDArray
 
+from features import engines
+from features.canonical import as_table
 from features.dates import day_number, day_of
 from features.drawn import drawn_codes, of_drawn
 from features.errors import DataError
 from features.files import read_current
-from features.tables import COMPLETED, DUCKDB_TYPES, TABLES
+from features.tables import COMPLETED, TABLES
+from features.told import Rows, Told
+
+V = TypeVar("V")
 
 MONEY = 10_000
 """Money is summed in whole ten-thousandths: a sum of integers does not depend on the order of the rows."""
@@ -40,15 +44,6 @@ CODED = "coded-1"
 IN_MEMORY = 50_000_000
 """Bytes of a Parquet file up to which it is read once and kept: many short questions are asked of a small shop; a large one needs its memory."""
 
-_IBIS_TYPES = {
-    "VARCHAR": "string",
-    "DOUBLE": "float64",
-    "INTEGER": "int32",
-    "BOOLEAN": "boolean",
-    "DATE": "date",
-    "TIMESTAMP": "timestamp",
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Shop:
@@ -56,34 +51,38 @@ class Shop:
 
     ``tables`` holds every table of ``features.tables.TABLES``; one that the shop lacks is empty.
     ``folder`` is None for a shop made of frames; ``coded`` is where the import kept ``CODED_TABLES``, else they are worked out when first asked for.
-    ``share`` is that of the customers who are looked at (``drawn``).
+    ``share`` is that of the customers who are looked at (``drawn``). ``told`` has what is true of all customers, in a shop that is a part of another.
     """
 
-    engine: Backend
+    engine: engines.Engine
     tables: Mapping[str, Table]
     folder: Path | None = None
     tables_id: str = field(default="")
     coded: Path | None = None
     share: float = 1.0
+    told: Told | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, memory_limit: str | None = None, threads: int | None = None) -> Self:
-        """The shop in ``folder``, with the tables that ``current.json`` names. Raises DataError when nothing was imported yet."""
+    def open(cls, folder: Path, *, memory_limit: str | None = None, threads: int | None = None, engine: engines.EngineName = "duckdb") -> Self:
+        """The shop in ``folder``, with the tables that ``current.json`` names; ``memory_limit`` and ``threads`` are DuckDB's.
+
+        Raises DataError when nothing was imported yet, and when the engine is Spark and missing.
+        """
         name = read_current(folder).get("tables")
         if name is None:
             raise DataError(f"{folder}: no orders were imported here yet; run: whobuys import FILE --shop {folder}")
-        opened = cls.of_tables(folder / name, memory_limit=memory_limit, threads=threads, spill=folder / ".spill")
+        own = engines.duckdb(memory_limit=memory_limit, threads=threads, spill=folder / ".spill") if engine == "duckdb" else engines.spark()
+        opened = cls.of_tables(folder / name, own)
         return replace(opened, folder=folder, tables_id=Path(name).name)
 
     @classmethod
-    def of_tables(cls, folder: Path, *, memory_limit: str | None, spill: Path, threads: int | None = None) -> Self:
-        """The canonical tables of a folder as a shop. Raises DataError when one is missing."""
+    def of_tables(cls, folder: Path, engine: engines.Engine) -> Self:
+        """The canonical tables of a folder as a shop: each a file, or a folder of Parquet files. Raises DataError when one is missing."""
         paths = {table: folder / f"{table}.parquet" for table in TABLES}
-        missing = [path for path in paths.values() if not path.is_file()]
+        missing = [path for path in paths.values() if not path.exists()]
         if missing:
             raise DataError(f"{missing[0]}: is missing; import the orders again")
-        engine = _engine(memory_limit=memory_limit, threads=threads, spill=spill)
-        tables = {table: engine.read_parquet(path) for table, path in paths.items()}
+        tables = {table: engines.parquet(engine, path) for table, path in paths.items()}
         return cls(engine, tables, coded=folder / CODED if (folder / CODED).is_dir() else None)
 
     @classmethod
@@ -92,8 +91,8 @@ class Shop:
         unknown = set(tables) - set(TABLES)
         if unknown:
             raise ValueError(f"not canonical tables: {sorted(unknown)}")
-        engine = _engine()
-        return cls(engine, {name: _as_table(engine, name, tables.get(name)) for name in TABLES})
+        engine = engines.duckdb()
+        return cls(engine, {name: as_table(engine, name, tables.get(name)) for name in TABLES})
 
     def drawn(self, customers: int) -> Self:
         """The shop with about so many of its customers, and as large a share of the orders of nobody who is known; itself if it has no more.
@@ -105,13 +104,21 @@ class Shop:
             return self
         found = replace(self, share=share)
         codes = pa.table({"customer": drawn_codes(self.customer_ids, share)})
-        chosen = self.engine.create_table(f"drawn_{customers}", codes, temp=True, overwrite=True)
+        chosen = self._keep(f"drawn_{customers}", codes)
         same: dict[str, object] = {"customer_ids": self.customer_ids, "product_ids": self.product_ids, "products": self.products, "days": self.days}
         for name in CODED_TABLES:
             rows = of_drawn(getattr(self, name), chosen, share)
-            same[name] = self.engine.create_table(f"drawn_{customers}_{name}", rows, temp=True, overwrite=True)
+            same[name] = self._keep(f"drawn_{customers}_{name}", rows)
         vars(found).update(same)
         return found
+
+    def of_all(self, name: Hashable, work_out: Callable[[], V]) -> V:
+        """What is true of all customers: of those at hand, unless it was told (``features.told``)."""
+        return work_out() if self.told is None else self.told.fact(name, work_out)
+
+    def of_all_sets(self, name: Hashable, sets: Sequence[Hashable], work_out: Callable[[], Rows]) -> Rows:
+        """The same, a row for each of some product sets."""
+        return work_out() if self.told is None else self.told.rows(name, sets, work_out)
 
     @cached_property
     def in_use(self) -> WeakValueDictionary[tuple[int, int], Any]:
@@ -229,11 +236,14 @@ class Shop:
     @cached_property
     def has_events(self) -> bool:
         """Whether anything is known of what customers did besides ordering."""
-        return bool(self.events.count().execute() > 0)
+        return self.of_all("has events", lambda: bool(self.events.count().execute() > 0))
 
     @cached_property
     def days(self) -> tuple[int, int]:
         """The first and the last day number with a purchase order. Raises DataError when there is none."""
+        return self.of_all("days", self._days)
+
+    def _days(self) -> tuple[int, int]:
         first, last = self.orders.agg(first=self.orders.day.min(), last=self.orders.day.max()).to_pandas().iloc[0]
         if pd.isna(first):
             raise DataError("there is no completed order of a known customer; check the mapping of customer_id, quantity, price and status")
@@ -252,19 +262,24 @@ class Shop:
     @cached_property
     def has_lines(self) -> bool:
         """Whether anything is known of what was bought; without it, interest is off and everything about customers works."""
-        return bool(self.lines.count().execute() > 0)
+        return self.of_all("has lines", lambda: bool(self.lines.count().execute() > 0))
 
     @cached_property
     def product_codes(self) -> Table:
         """Product ids and their codes: product_id, product."""
-        codes = pa.table({"product_id": pa.array(self.product_ids, pa.string()), "product": np.arange(len(self.product_ids), dtype=np.int32)})
-        return self.engine.create_table("product_codes", codes, temp=True)
+        return self._numbered("products", "product_id", "product")
 
     @cached_property
     def customer_codes(self) -> Table:
         """Customer ids and their codes: customer_id, customer."""
-        codes = pa.table({"customer_id": pa.array(self.customer_ids, pa.string()), "customer": np.arange(len(self.customer_ids), dtype=np.int32)})
-        return self.engine.create_table("customer_codes", codes, temp=True)
+        return self._numbered("customers", "customer_id", "customer")
+
+    def _numbered(self, table: str, column: str, code: str) -> Table:
+        if self.engine.name != "duckdb":  # of many ids, this machine need not hear
+            ids = self.tables[table].select(column).distinct()
+            return self._keep(f"{code}_codes", ids.mutate(**{code: ibis.row_number().over(order_by=ids[column]).cast("int32")}))
+        known = getattr(self, f"{code}_ids")
+        return self._keep(f"{code}_codes", pa.table({column: pa.array(known, pa.string()), code: np.arange(len(known), dtype=np.int32)}))
 
     @cached_property
     def order_codes(self) -> Table:
@@ -300,47 +315,19 @@ class Shop:
         """One of ``CODED_TABLES``: as it was kept by the import, read again by every question where it is large; else worked out from the canonical
         tables."""
         if self.coded is None:
-            return self.engine.create_table(f"coded_{name}", work_out(), temp=True)
+            return self._keep(f"coded_{name}", work_out())
         path = self.coded / f"{name}.parquet"
-        if path.stat().st_size > IN_MEMORY:
-            return self.engine.read_parquet(path, table_name=f"coded_{name}")
-        return self.engine.create_table(f"coded_{name}", self.engine.read_parquet(path), temp=True)
+        read = engines.parquet(self.engine, path)
+        return read if path.stat().st_size > IN_MEMORY else self._keep(f"coded_{name}", read)
+
+    def _keep(self, name: str, rows: Table | pa.Table) -> Table:
+        return engines.kept(self.engine, name, rows)
 
     def keep_coded(self, folder: Path) -> None:
         """Write ``CODED_TABLES`` into a new ``folder``: whoever opens the shop then need not join and add up by texts."""
         folder.mkdir()
         for name in CODED_TABLES:
             self.engine.to_parquet(getattr(self, name), folder / f"{name}.parquet")
-
-
-def _engine(*, memory_limit: str | None = None, threads: int | None = None, spill: Path | None = None) -> Backend:
-    settings: dict[str, object] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    if memory_limit:
-        settings["memory_limit"] = memory_limit
-    if threads:
-        settings["threads"] = threads
-    if spill:
-        settings["temp_directory"] = str(spill)
-    engine = ibis.duckdb.connect(**settings)
-    engine.raw_sql("SET enable_progress_bar = false")  # it is on where no script runs, and would be written between the answers
-    return engine
-
-
-def _as_table(engine: Backend, name: str, frame: pd.DataFrame | pa.Table | None) -> Table:
-    canonical = TABLES[name]
-    types = {column.name: _IBIS_TYPES[DUCKDB_TYPES[column.kind]] for column in canonical.columns}
-    if frame is None:
-        return engine.create_table(name, schema=ibis.schema(types), temp=True)
-    given = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
-    for place, column in enumerate(given.schema):
-        if pa.types.is_null(column.type):
-            given = given.set_column(place, column.name, given.column(place).cast(pa.string()))
-    source = engine.create_table(f"given_{name}", given, temp=True)
-    columns = {column: (source[column] if column in given.column_names else ibis.null()).cast(kind) for column, kind in types.items()}
-    further = [column for column in given.column_names if column not in types]
-    if not canonical.open_ended and further:
-        raise ValueError(f"{name}: unknown columns {further}")
-    return engine.create_table(name, source.select(**columns, **{column: source[column] for column in further}), temp=True)
 
 
 def _ids(table: Table, column: str) -> NDArray[np.object_]:

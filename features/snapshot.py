@@ -1,10 +1,10 @@
 """A shop becomes what was known of its customers, product sets and pairs just before a date."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import ibis
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 
 from features.customers import CUSTOMER_FEATURES, customer_facts, season_facts
 from features.dates import day_number, day_of
+from features.engines import kept
 from features.errors import DataError
 from features.events import EVENT_FEATURES, SET_EVENT_NAMES, SET_WINDOW, event_facts, known_days, set_event_facts
 from features.expressions import UNIT, before, decayed
@@ -23,6 +24,7 @@ from features.pairs import HISTORY_FEATURES, NO_HISTORY, SET_FEATURES, TOTALS, a
 from features.products import ProductSet, membership
 from features.shop import Shop
 
+V = TypeVar("V")
 Codes = NDArray[np.int32]
 By = Literal["product", "category", "brand"]
 KEPT_ENTRIES = 1_000_000
@@ -173,15 +175,23 @@ class Snapshot:
             return facts
         return facts.join(_frame(event_facts(self.shop, self.day, known=self.event_days)))
 
+    def of_all(self, name: str, work_out: Callable[[], V]) -> V:
+        """What is true of all customers as of the date: of those at hand, unless it was told (``features.told``)."""
+        return self.shop.of_all((name, self.day), work_out)
+
+    def numbers_of_all(self, name: str, row: Table) -> Mapping[str, float]:
+        """The same of the numbers in a table of one row."""
+        return self.of_all(name, lambda: dict(row.to_pandas().iloc[0]))
+
     @cached_property
     def event_days(self) -> int:
         """How many days of events are known before ``as_of`` (``features.events.known_days``)."""
-        return known_days(self.shop, self.day)
+        return self.of_all("event days", lambda: known_days(self.shop, self.day))
 
     @cached_property
     def codes(self) -> Codes:
         """The shop's codes of this snapshot's customers, ascending."""
-        found = before(self.shop.orders, self.day).select("customer").distinct().order_by("customer").to_pyarrow()
+        found = before(self.shop.orders, self.day).group_by("customer").agg().order_by("customer").to_pyarrow()
         if not len(found):
             raise DataError(f"nobody had ordered before {self.as_of}; the first order is of {day_of(self.shop.days[0])}")
         return np.asarray(found["customer"].to_numpy(), np.int32)
@@ -207,15 +217,26 @@ class Snapshot:
         if not sets:
             raise ValueError("there are no product sets")
         matrix = membership(self.shop, sets)
-        engine = self.shop.engine
-        listed = engine.create_table("set_members", members(self.shop, matrix), temp=True, overwrite=True)
-        visits = engine.create_table("set_visits", set_visits(self.shop, listed, self.day), temp=True, overwrite=True)
-        told = set_facts(self.shop, listed, visits, self._all_orders, self.day, horizon=self.horizon, sets=len(sets))
-        facts = told.to_pandas().drop(columns="set")
+        listed = kept(self.shop.engine, "set_members", members(self.shop, matrix))
+        visits = kept(self.shop.engine, "set_visits", set_visits(self.shop, listed, self.day))
         past = history(self.shop, listed, visits, self._later_orders, self.day, horizon=self.horizon)
         keys, values = self._keyed(past, [feature.name for feature in HISTORY_FEATURES])
-        of_sets = facts[[feature.name for feature in SET_FEATURES]].astype(np.float32)
+        of_sets = self._set_facts(sets, listed, visits)
         return Pairs(self, tuple(sets), matrix, keys, values, of_sets, self._seen(listed) if self.shop.has_events else None)
+
+    def set_facts(self, sets: Sequence[ProductSet]) -> pd.DataFrame:
+        """``SET_FEATURES`` of product sets, a row each in order, float32: what ``pairs`` says of them, without looking at pairs."""
+        listed = kept(self.shop.engine, "set_members", members(self.shop, membership(self.shop, sets)))
+        return self._set_facts(sets, listed, kept(self.shop.engine, "set_visits", set_visits(self.shop, listed, self.day)))
+
+    def _set_facts(self, sets: Sequence[ProductSet], listed: Table, visits: Table) -> pd.DataFrame:
+        names = [feature.name for feature in SET_FEATURES]
+
+        def asked() -> NDArray[np.floating]:
+            found = set_facts(self.shop, listed, visits, self._all_orders, self.day, horizon=self.horizon, sets=len(sets))
+            return np.asarray(found.to_pandas()[names].astype(np.float32).to_numpy())
+
+        return pd.DataFrame(self.shop.of_all_sets(("set facts", self.day, self.horizon), sets, asked), columns=names)
 
     @cached_property
     def _all_orders(self) -> Table:

@@ -1,6 +1,6 @@
 """A bundle and a snapshot become the table of customers: what is expected of each, how they live, how much they matter, and why."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,11 +15,11 @@ from models.customers.customer_features import customer_columns
 from models.customers.gaps import OrderDays
 from models.customers.importance import Importance, shares, worth
 from models.customers.outlook import in_words
-from models.customers.reasons import contributions, plain_sentences, sentences
+from models.customers.reasons import contributions, known_reasons, plain_sentences, sentences, usual_log
 from models.customers.rfm import rfm_group
 from models.customers.rhythm import Rhythm, order_days, returned_by_stage
 from models.customers.stretches import LEARNT
-from serving.ranks import quintiles
+from serving.ranks import quintiles, scores_by
 from serving.reports.blocks import money
 
 RFM = {"rfm_recency": "recency", "rfm_frequency": "frequency", "rfm_monetary": "monetary"}
@@ -90,9 +90,12 @@ class Customers:
         orders, revenue = predicted[f"expected_orders_{ahead}"], _revenue(predicted, ahead, facts)
         matters = pd.DataFrame({"frequency": facts["frequency"], "orders": orders, "revenue": revenue})
         matters["worth"] = worth(facts["spent"], _revenue(predicted, bundle.horizon, facts))
-        importance, products = Importance.of(matters), f"expected_products_{bundle.horizon}"
+        of_all = snapshot.of_all
+        importance, products = of_all("importance", lambda: Importance.of(matters)), f"expected_products_{bundle.horizon}"
         group = importance.group(matters)
-        scores, limits = _rfm(facts)
+        limits = of_all("rfm", lambda: _rfm_begins(facts))
+        scores = _rfm(facts, limits)
+        groups = of_all("groups", lambda: shares(group, matters))
         whole = facts[["recency", "frequency", "age"]].astype("int32").join(facts[["monetary", "rhythm"]])
         parts: list[pd.DataFrame | pd.Series] = [
             lived,
@@ -104,7 +107,7 @@ class Customers:
         ]
         predicted = predicted.drop(columns=products, errors="ignore").assign(**{products: predicted.get(products, np.float32(np.nan))})
         table = predicted.join([*parts, reasons])
-        return cls(_with_sign_ups(table, snapshot), limits, importance, shares(group, matters), ahead, bundle.bases(), returned)
+        return cls(_with_sign_ups(table, snapshot), limits, importance, groups, ahead, bundle.bases(), returned)
 
     def facts(self) -> dict[str, object]:
         """Limits, shares, measured return rates and what was learnt, for the manifest."""
@@ -145,8 +148,10 @@ def _lives(bundle: Bundle, predicted: pd.DataFrame, snapshot: Snapshot) -> tuple
     days, ids = order_days(snapshot)
     with ThreadPoolExecutor(max_workers=1) as beside:
         behaved = beside.submit(behaviour, snapshot)
-        lived = Rhythm.of_days(days).predict_days(days, ids).rename(columns={"basis": "rhythm_basis"})
-        reasons, returned = _reasons(bundle, predicted, snapshot), _returned(days, snapshot.horizon)
+        rhythm = snapshot.of_all("rhythm", lambda: Rhythm.of_days(days))
+        lived = rhythm.predict_days(days, ids).rename(columns={"basis": "rhythm_basis"})
+        reasons = _reasons(bundle, predicted, snapshot)
+        returned = snapshot.of_all("returned", lambda: _returned(days, snapshot.horizon))
         return lived, behaved.result(), reasons, returned
 
 
@@ -172,9 +177,12 @@ def columns_page() -> str:
     return "\n".join(["| column | meaning |", "|---|---|", *(f"| `{each.name}` | {each.meaning} |" for each in rows)])
 
 
-def _rfm(facts: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, list[float]]]:
-    found = {name: quintiles(facts[column], low_is_best=column == "recency", counted=column == "frequency") for name, column in RFM.items()}
-    return pd.DataFrame({name: scores for name, (scores, _) in found.items()}), {name: begins for name, (_, begins) in found.items()}
+def _rfm_begins(facts: pd.DataFrame) -> dict[str, list[float]]:
+    return {name: quintiles(facts[column], low_is_best=column == "recency", counted=column == "frequency") for name, column in RFM.items()}
+
+
+def _rfm(facts: pd.DataFrame, begins: Mapping[str, list[float]]) -> pd.DataFrame:
+    return pd.DataFrame({name: scores_by(facts[column], begins[name], low_is_best=column == "recency") for name, column in RFM.items()})
 
 
 def _reasons(bundle: Bundle, predicted: pd.DataFrame, snapshot: Snapshot) -> pd.Series:
@@ -182,7 +190,9 @@ def _reasons(bundle: Bundle, predicted: pd.DataFrame, snapshot: Snapshot) -> pd.
     if bundle.customer_model is None:
         return plain_sentences(facts)
     value = predicted["expected_order_value"].to_numpy() if "expected_order_value" in predicted else None
-    return sentences(contributions(bundle.customer_model.blend, customer_columns(snapshot), order_value=value), facts)
+    usual = None if value is None else snapshot.of_all("usual order", lambda: usual_log(value))
+    moves = contributions(bundle.customer_model.blend, customer_columns(snapshot), order_value=value, usual=usual)
+    return sentences(moves, facts, known=snapshot.of_all("reasons", lambda: known_reasons(facts)))
 
 
 def _with_sign_ups(table: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
@@ -191,7 +201,7 @@ def _with_sign_ups(table: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
     found = sign_up_likelihood(snapshot, horizons_of(table))
     if found.empty:
         return table
-    value = first_order_value(snapshot)
+    value = snapshot.of_all("first order value", lambda: first_order_value(snapshot))
     for days in horizons_of(table):
         found[f"expected_orders_{days}"] = found[f"likelihood_{days}"]
         found[f"expected_revenue_{days}"] = found[f"likelihood_{days}"] * value

@@ -9,6 +9,7 @@ import duckdb
 import pandas as pd
 
 from features.config import Config, load_config
+from features.engines import EngineName
 from features.errors import DataError, did_you_mean
 from features.files import BUNDLES, read_current
 from features.sections import CustomersSection
@@ -76,13 +77,14 @@ def open_as_of(
     threads: int | None,
     customers: CustomersSection | None = None,
     anew: bool = False,
+    engine: EngineName = "duckdb",
 ) -> tuple[Bundle, Snapshot]:
     """The bundle of ``load_bundle`` and the shop as of a date, None being the day after the last order; both know what the published scores kept of
     them, unless all is to be worked out ``anew``.
 
     Raises DataError as ``load_bundle`` does, when nothing was imported yet, and for a date of which nothing can be known.
     """
-    opened = Shop.open(shop, memory_limit=memory_limit, threads=threads)
+    opened = Shop.open(shop, memory_limit=memory_limit, threads=threads, engine=engine)
     loaded = load_bundle(shop, bundle, customers=customers)
     as_of = as_of or opened.default_as_of
     opened.check_date(as_of)

@@ -1,5 +1,6 @@
 """Probabilities and customer facts -> ranks that can be stored: the best customers of each set, the best sets of each customer, RFM quintiles."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,24 +27,30 @@ def no_interests() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in INTEREST_COLUMNS.items()})
 
 
-def quintiles(values: pd.Series, *, low_is_best: bool = False, counted: bool = False) -> tuple[pd.Series, list[float]]:
-    """Scores 1 to 5 (best), equal for equal values, unknown for unknown ones; and the values at which 2, 3, 4 and 5 begin.
+def quintiles(values: pd.Series, *, low_is_best: bool = False, counted: bool = False) -> list[float]:
+    """The values at which the scores 2, 3, 4 and 5 (best) begin; unknown where a score is nobody's.
 
     A value's score is the fifth in which the middle one of its equals stands, counted from the worst: 3 where all are equal. Of what is ``counted``,
     so that one stands for little however many have it, it is that of the first of its equals, unless all are equal.
 
-    >>> quintiles(pd.Series([1.0, 1.0, 1.0, 2.0, 9.0]))[0].tolist()
-    [2, 2, 2, 4, 5]
-    >>> quintiles(pd.Series([1.0, 1.0, 1.0, 2.0, 9.0]), counted=True)[0].tolist(), quintiles(pd.Series([7.0, 7.0]), counted=True)[0].tolist()
-    ([1, 1, 1, 4, 5], [3, 3])
+    >>> values = pd.Series([1.0, 1.0, 1.0, 2.0, 9.0])
+    >>> scores_by(values, quintiles(values)).tolist(), scores_by(values, quintiles(values, counted=True)).tolist()
+    ([2, 2, 2, 4, 5], [1, 1, 1, 4, 5])
+    >>> scores_by(pd.Series([7.0, 7.0]), quintiles(pd.Series([7.0, 7.0]), counted=True)).tolist()
+    [3, 3]
     """
     known = values.dropna()
     ranked = -known if low_is_best else known
     place = ranked.rank(method="min") - 1 if counted and known.nunique() > 1 else ranked.rank(method="average") - 0.5
-    scores = (place * 5 // max(len(known), 1) + 1).astype("Int8")
-    best_of = "max" if low_is_best else "min"
-    begins = [float(known[scores >= score].agg(best_of)) for score in (2, 3, 4, 5)]
-    return scores.reindex(values.index), begins
+    scores = place * 5 // max(len(known), 1) + 1
+    return [float(known[scores >= score].agg("max" if low_is_best else "min")) for score in (2, 3, 4, 5)]
+
+
+def scores_by(values: pd.Series, begins: Sequence[float], *, low_is_best: bool = False) -> pd.Series:
+    """Scores 1 to 5 (best) by where they begin (``quintiles``), equal for equal values, unknown for unknown ones."""
+    passed = [values <= begin if low_is_best else values >= begin for begin in begins]
+    scores = pd.Series(1 + np.sum(passed, axis=0), index=values.index, name=values.name, dtype="Int8")
+    return scores.where(values.notna())
 
 
 @dataclass

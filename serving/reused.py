@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.conditions import Columns, Floats
-from features.files import MANIFEST, check_file, read_current, read_json
+from features.files import MANIFEST, check_files, read_current, read_json
 from features.products import ProductSet
 from features.snapshot import Snapshot
 from models.bundle import Bundle
@@ -45,27 +45,28 @@ class Reused:
 
     def customers(self) -> Columns:
         """The table of customers, its columns read one by one. Raises DataError when the file is missing or does not fit its sha256."""
-        path = check_file(self.folder, CUSTOMERS, self.manifest)
-        return Columns(tuple(pq.read_schema(path).names), lambda name: _column(path, name))
+        path = check_files(self.folder, CUSTOMERS, self.manifest)
+        return Columns(tuple(pq.ParquetDataset(path).schema.names), lambda name: _column(path, name))
 
     def interest(self, sets: Sequence[ProductSet]) -> Floats:
         """``Bundle.interest`` of the snapshot: sets that were scored are read, the bundle is asked about all others. Raises DataError as both do."""
-        known = {one: self._probability(one) for one in sets if self._name(one) in self._files}
+        known = {one: self._probability(one) for one in sets if self._name(one) in self._kept}
         asked = [one for one in dict.fromkeys(sets) if one not in known]
         known.update(zip(asked, self.bundle.interest(self.snapshot, asked).T if asked else (), strict=True))
         return np.column_stack([known[one] for one in sets])
 
     @property
-    def _files(self) -> dict[str, object]:
+    def _kept(self) -> set[str]:
+        """The files, or folders of files, of probabilities."""
         files = self.manifest["files"]
         assert isinstance(files, dict)
-        return files
+        return {"/".join(Path(name).parts[:2]) for name in files}
 
     def _name(self, products: ProductSet) -> str:
         return f"{PROBABILITIES}/{_file_name(products)}"
 
     def _probability(self, products: ProductSet) -> Floats:
-        path = check_file(self.folder, self._name(products), self.manifest)
+        path = check_files(self.folder, self._name(products), self.manifest)
         return np.asarray(pq.read_table(path)["probability"].to_numpy(), np.float32)
 
 

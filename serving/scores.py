@@ -150,29 +150,37 @@ def score(
     Raises DataError before anything was trained, Refused when another run writes.
     """
     with locked(shop), enough_room(shop):
-        loaded, snapshot = open_as_of(shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads, customers=config.customers, anew=True)
+        engine = config.engine.name
+        loaded, snapshot = open_as_of(
+            shop, as_of, bundle=bundle, memory_limit=memory_limit, threads=threads, customers=config.customers, anew=True, engine=engine
+        )
         if lacking := horizons_lacking(loaded, config.customers):
             say(f"note: {lacking}")
         folder = shop / SCORES / _free_name(shop, f"{snapshot.as_of}-{loaded.id}")
         remove_left_behind(shop / SCORES)
         with whole_folder(folder) as temporary:
-            run = _Run(loaded, snapshot, config, temporary, say)
-            hold(loaded, snapshot)
-            sets = run.sets(sets_file)
-            limits = run.write_customers()
-            run.write_interests(sets)
-            run.write_replenishment()
-            keep_known(temporary, loaded, snapshot)
-            seal(temporary, **run.facts(limits))
+            seal(temporary, **_written(loaded, snapshot, config=config, folder=temporary, sets_file=sets_file, say=say))
         publish(shop, scores=f"{SCORES}/{folder.name}", **({"bundle": f"{BUNDLES}/{loaded.id}"} if promote else {}))
         _remove_older(shop, keep=config.score.keep)
     say(f"published {SCORES}/{folder.name}")
     return Scores.open(shop, folder.name)
 
 
+def _written(bundle: Bundle, snapshot: Snapshot, *, config: Config, folder: Path, sets_file: Path | None, say: Say) -> dict[str, object]:
+    """Write the tables of a run; what the manifest says comes back."""
+    if config.engine.name == "spark":
+        from serving.parts import score_in_parts
+
+        return score_in_parts(bundle, snapshot.shop, snapshot.as_of, config=config, folder=folder, sets_file=sets_file, say=say)
+    run = Run(bundle, snapshot, config, folder, say)
+    limits = run.write(run.sets(sets_file))
+    keep_known(folder, bundle, snapshot)
+    return run.facts(limits)
+
+
 @dataclass(frozen=True, eq=False)
-class _Run:
-    """One scoring run, writing into ``folder``."""
+class Run:
+    """One scoring run, writing into ``folder``: of all customers, or of a part of them where the shop is one (``features.told``)."""
 
     bundle: Bundle
     snapshot: Snapshot
@@ -180,7 +188,16 @@ class _Run:
     folder: Path
     say: Say
 
+    def write(self, sets: list[ProductSet] | None) -> dict[str, object]:
+        """Write all tables; the limits of the RFM scores and of importance come back."""
+        hold(self.bundle, self.snapshot)
+        limits = self.write_customers()
+        self.write_interests(sets)
+        self.write_replenishment()
+        return limits
+
     def facts(self, limits: dict[str, object]) -> dict[str, object]:
+        """What the manifest says."""
         snapshot, settings = self.snapshot, self.config.score.model_dump(exclude={"product_sets", "keep"})
         return {**whose(self.bundle, snapshot), "customers": len(snapshot.customer_ids), "limits": limits, "settings": settings}
 
@@ -237,12 +254,12 @@ class _Run:
                 keep_probability(self.folder, sets[position], block[:, position - start])
             kept = np.flatnonzero(narrow[start:stop])
             of_customers.add((kept + start).astype(np.int32), block[:, kept])
-        for position in np.argsort(-totals, kind="stable")[MOST_KEPT:]:
+        for position in self.snapshot.of_all("least bought", lambda: np.argsort(-totals, kind="stable")[MOST_KEPT:]):
             forget_probability(self.folder, sets[position])
         return of_sets.table(), of_customers.table(ids, sets, ever), totals
 
     def _score_products(self) -> pd.DataFrame:
-        products = main_products(self.snapshot, limit=CANDIDATE_PRODUCTS)
+        products = self.snapshot.of_all("main products", lambda: main_products(self.snapshot, limit=CANDIDATE_PRODUCTS))
         self.say(f"scoring {len(products)} product{'s' * (len(products) != 1)}")
         ids, of_customers = self.snapshot.customer_ids, BestSets(len(self.snapshot.customer_ids), self.config.score.top_per_customer)
         for start, stop, block in self.bundle.interest_blocks(self.snapshot, products):

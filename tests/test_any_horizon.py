@@ -5,12 +5,13 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from features.errors import DataError
 from features.shop import Shop
 from features.snapshot import Snapshot
 from models import metrics
-from models.customers.any_horizon import AnyHorizon, ReturnCurve, horizons_learnt, levelled, proportional
+from models.customers.any_horizon import AnyHorizon, ReturnCurve, horizons_learnt, proportional, step_to
 from models.customers.btyd import order_days_after
 
 START = date(2024, 1, 1)
@@ -107,5 +108,5 @@ def test_a_shop_without_repeat_orders_says_so() -> None:
 
 def test_probabilities_are_moved_to_a_total() -> None:
     log_odds = np.array([-3.0, 0.0, 2.0])
-    found = levelled(log_odds, 1.2)
+    found = expit(log_odds + step_to(log_odds, 1.2))
     assert found.sum() == pytest.approx(1.2) and (np.diff(found) > 0).all()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features import engines
 from features.checks import RULES, Finding, Weeks, check_tables, refuse_stops
 from features.config import Config
 from features.errors import Refused
@@ -43,7 +44,7 @@ class Grown:
         target.mkdir()
         for name, frame in frames.items():
             frame.to_parquet(target / f"{name}.parquet", index=False)
-        shop = Shop.of_tables(target, memory_limit=None, spill=target / "spill")
+        shop = Shop.of_tables(target, engines.duckdb())
         found = check_tables(Weeks(shop, None if first else self.before, today))
         return {each.rule: each for each in reversed(found)}
 

@@ -37,6 +37,11 @@ def test_the_template_says_what_every_key_means() -> None:
             assert lines[at - 1].startswith("# "), f"[{name}] {key} has no comment"
 
 
+@pytest.mark.parametrize("text", ['engine = "spark"', '[engine]\nname = "spark"'])
+def test_an_engine_is_named(tmp_path: Path, text: str) -> None:
+    assert load_config(written(tmp_path, text)).engine.name == "spark"
+
+
 def test_everything_can_be_stated(tmp_path: Path) -> None:
     text = """
     [shop]

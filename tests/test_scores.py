@@ -31,7 +31,7 @@ from models.pairs.intervals import Spread
 from models.pairs.training_sets import main_products
 from serving.customers import LIVED, PLAIN, PREDICTED, WHOSE, WHY, Customers
 from serving.published import check_interest, load_bundle, open_as_of
-from serving.ranks import BestSets, quintiles
+from serving.ranks import BestSets, quintiles, scores_by
 from serving.scored_sets import is_narrow, named_sets
 from serving.scores import Scores, score
 from serving.who import EVERYBODY, Answer, Expected, Tally, answers, best_first, known_sets, long_table
@@ -316,7 +316,8 @@ def test_best_first_breaks_ties_by_id(values: list[float], count: int | None, or
     ],
 )
 def test_quintiles(values: list[float], low_is_best: bool, counted: bool, scores: list[int | None]) -> None:
-    found = quintiles(pd.Series(values, dtype=float), low_is_best=low_is_best, counted=counted)[0]
+    known = pd.Series(values, dtype=float)
+    found = scores_by(known, quintiles(known, low_is_best=low_is_best, counted=counted), low_is_best=low_is_best)
     assert [None if pd.isna(each) else int(each) for each in found] == scores
 
 

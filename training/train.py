@@ -12,8 +12,8 @@ import pandas as pd
 from features.config import Config
 from features.errors import DataError, listed
 from features.files import BUNDLES, locked, publish, read_current
+from features.parts import shop_to_learn_from
 from features.sections import ModelSection
-from features.shop import Shop
 from features.snapshot import Snapshot
 from models.blend import BlendConfig
 from models.bundle import Bundle
@@ -80,7 +80,7 @@ def train(
     same call on the same orders gives the same bundle. Raises DataError for a shop that is too young or without orders, Refused when another run
     writes to the shop.
     """
-    shop = Shop.open(folder, memory_limit=memory_limit, threads=threads)
+    shop = shop_to_learn_from(folder, config=config, memory_limit=memory_limit, threads=threads, say=say)
     recipe = recipe or recipe_of(config, horizon=horizon, threads=threads)
     as_of = as_of or shop.default_as_of
     shop.check_date(as_of)

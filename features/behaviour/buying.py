@@ -1,9 +1,12 @@
 """Orders and lines become how customers buy: how often, at a discount or not, how dear, how much at once, and what they send back."""
 
+from functools import reduce
+from operator import add
+
 import ibis
 from ibis.expr.types import Table
 
-from features.expressions import UNIT, Feature, before
+from features.expressions import UNIT, Feature, before, real
 from features.shop import MONEY, PIECES, Shop
 from features.snapshot import Snapshot
 
@@ -52,16 +55,18 @@ def pace(snapshot: Snapshot) -> Table:
     tells = (counts.age >= TREND_AGE) & (counts.later + counts.earlier > 0)
     return counts.select(
         "customer",
-        orders_per_year=counts.orders * 365.0 / ibis.greatest(counts.age, YOUNG),
-        frequency_trend=tells.ifelse((counts.later + 1.0) / (counts.earlier + 1.0), ibis.null("float64")),
+        orders_per_year=real(counts.orders) * 365.0 / ibis.greatest(counts.age, YOUNG),
+        frequency_trend=tells.ifelse((real(counts.later) + 1.0) / (real(counts.earlier) + 1.0), ibis.null("float64")),
     )
 
 
 def cheapness(snapshot: Snapshot) -> Table:
     """One row per customer: ``discount_share``, ``full_price_share`` and ``discount_sensitivity``."""
     each = _discounted(snapshot.shop, snapshot.day)
-    usual = (each.cut.sum() / each.count()).over(group_by=each.week)
-    joined = each.mutate(usual=usual.round().cast("int64"))
+    by_week = each.group_by("week").agg(usual=(each.cut.sum() / each.count()).round().cast("int64"))
+    weeks = snapshot.of_all("discounts by week", by_week.to_pyarrow)
+    all_of_them = snapshot.numbers_of_all("discounts", each.agg(cut=ibis.coalesce(each.cut.sum(), 0), orders=each.count()))
+    joined = each.left_join(ibis.memtable(weeks), "week")
     own = joined.group_by("customer").agg(
         lines=joined.lines.sum(),
         cut_lines=joined.cut_lines.sum(),
@@ -71,14 +76,13 @@ def cheapness(snapshot: Snapshot) -> Table:
         saved=joined.saved.sum(),
         spent=joined.spent.sum(),
     )
-    own = own.mutate(all_cut=own.cut.sum().over(), all_orders=own.orders.sum().over())
-    more = own.all_cut * float(WEIGHT) / own.all_orders
-    tells = own.all_cut > 0
+    more = float(all_of_them["cut"]) * WEIGHT / max(float(all_of_them["orders"]), 1)
+    tells = ibis.literal(bool(all_of_them["cut"] > 0))
     return own.select(
         "customer",
         discount_share=tells.ifelse(own.saved / ibis.greatest(own.spent + own.saved, 1), ibis.null("float64")),
         full_price_share=tells.ifelse(1 - own.cut_lines / own.lines, ibis.null("float64")),
-        discount_sensitivity=tells.ifelse((own.cut + more) / (own.usual + more), ibis.null("float64")),
+        discount_sensitivity=tells.ifelse((real(own.cut) + more) / (real(own.usual) + more), ibis.null("float64")),
     )
 
 
@@ -106,27 +110,37 @@ def _discounted(shop: Shop, day: int) -> Table:
 
 def prices(snapshot: Snapshot) -> Table:
     """One row per customer with a priced line: ``price_level`` and ``price_quintile``."""
-    off = _off_category(snapshot.shop, snapshot.day)
+    off = _off_category(snapshot)
     every = off.group_by("customer").agg(off=off.off.sum(), lines=off.count(), squares=(off.off * off.off).sum())
-    own = every.mutate(spread=(every.squares.sum().over() / every.lines.sum().over()).sqrt()).filter(every.customer.notnull())
-    level = own.select("customer", price_level=own.off / (own.lines + float(WEIGHT)) / own.spread.nullif(0))
-    placed = level.filter(level.price_level.notnull())
-    # as many are cheaper, of all: equal price levels are in one fifth, that of the first of them
-    fifth = ibis.rank().over(order_by=placed.price_level) * 5 // placed.count().over() + 1
-    return placed.select("customer", "price_level", price_quintile=fifth)
+    spread = snapshot.numbers_of_all("prices", every.agg(spread=(every.squares.sum() / every.lines.sum()).sqrt()))["spread"]
+    own = every.filter(every.customer.notnull(), ibis.literal(bool(spread > 0)))
+    level = own.select("customer", price_level=own.off / (real(own.lines) + float(WEIGHT)) / (float(spread) or 1.0))
+    begins = snapshot.of_all("price fifths", lambda: _fifths(level))
+    passed = [(level.price_level >= begin).cast("int64") for begin in begins]
+    return level.mutate(price_quintile=reduce(add, passed, ibis.literal(1)))
 
 
-def _off_category(shop: Shop, day: int) -> Table:
+def _fifths(level: Table) -> list[float]:
+    """The price levels at which the second fifth of the customers begins, the third, ...: where nobody is in it, with the next one.
+
+    As many are cheaper, of all: equal price levels are in one fifth, that of the first of them."""
+    placed = level.mutate(fifth=ibis.rank().over(order_by=level.price_level) * 5 // level.count().over() + 1)
+    begins = placed.group_by("fifth").agg(begin=placed.price_level.min()).to_pandas().set_index("fifth")["begin"]
+    return [float(begins[begins.index >= fifth].min()) for fifth in (2, 3, 4, 5) if (begins.index >= fifth).any()]
+
+
+def _off_category(snapshot: Snapshot) -> Table:
     """The log list price of each line's unit above the mean of its narrowest category (``off``, in 1/UNIT); products without one are together."""
-    lines, products = before(shop.lines, day), shop.tables["products"]
+    shop = snapshot.shop
+    lines, products = before(shop.lines, snapshot.day), shop.tables["products"]
     category = products.join(shop.product_codes, "product_id").select("product", category=ibis.coalesce(products.category, ""))
     numbered = category.select("product", category=ibis.dense_rank().over(order_by=category.category))
     priced = lines.filter(lines.list_amount > 0, lines.pieces > 0).join(numbered, "product")
     logs = priced.select(
         "customer", "category", log=((priced.list_amount.cast("float64") * PIECES / MONEY / priced.pieces).ln() * UNIT).round().cast("int64")
     )
-    means = logs.group_by("category").agg(mean=(logs.log.sum() / logs.count()).round().cast("int64"))
-    joined = logs.join(means, "category")
+    by_category = logs.group_by("category").agg(mean=(logs.log.sum() / logs.count()).round().cast("int64"))
+    joined = logs.join(ibis.memtable(snapshot.of_all("prices by category", by_category.to_pyarrow)), "category")
     return joined.select("customer", off=joined.log - joined.mean)
 
 
@@ -145,11 +159,12 @@ def baskets(snapshot: Snapshot) -> Table:
     )
     with_returns = own.left_join(_sent_back(shop, day), "customer").drop("customer_right")
     back = with_returns.refunded + ibis.coalesce(with_returns.back, 0)
+    sent = snapshot.numbers_of_all("sent back", with_returns.agg(any=back.sum() > 0))["any"]
     return with_returns.select(
         "customer",
         basket_products=with_returns.products / with_returns.listed.nullif(0),
         basket_value=with_returns.value / MONEY / with_returns.orders,
-        return_rate=(back.sum().over() > 0).ifelse(ibis.least(back / with_returns.value.nullif(0), 1.0), ibis.null("float64")),
+        return_rate=ibis.least(back / with_returns.value.nullif(0), 1.0) if sent else ibis.null("float64"),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ibis.expr.types import Column, Table
 
 from features.behaviour.seasons import YEAR, Season, calendar, orders_a_day, places, standing_out
-from features.expressions import UNIT, Feature, before
+from features.expressions import UNIT, Feature, before, real
 from features.shop import Shop
 from features.snapshot import Snapshot
 from features.words import words
@@ -47,9 +47,13 @@ ADDRESSES = ("address", "street", "zip", "postcode", "postal")
 
 def gift_seasons(snapshot: Snapshot) -> tuple[Season, ...]:
     """The stretches of the year in which clearly more orders than usual are gifts; 10 November to 24 December (lift 1) where orders do not tell."""
+    return snapshot.of_all("gift seasons", lambda: _gift_seasons(snapshot))
+
+
+def _gift_seasons(snapshot: Snapshot) -> tuple[Season, ...]:
     counts = orders_a_day(snapshot.shop, snapshot.day)
     years = len(counts) // YEAR
-    each = _gifts(snapshot.shop, snapshot.day)
+    each = _gifts(snapshot)
     by_day = each.group_by("day").agg(gifts=(each.is_gift & each.is_known).sum(), known=each.is_known.sum()).to_pyarrow()
     gifts, known = (np.zeros(len(counts), np.int64) for _ in range(2))
     at = by_day["day"].to_numpy() - (snapshot.day - len(counts))
@@ -63,10 +67,11 @@ def gift_seasons(snapshot: Snapshot) -> tuple[Season, ...]:
 
 def gifts(snapshot: Snapshot) -> Table:
     """One row per customer: the ``gift_`` columns, ``delivered_elsewhere_share`` and ``is_gift_buyer``."""
-    each = _gifts(snapshot.shop, snapshot.day).join(calendar(snapshot, in_season=gift_seasons(snapshot)), "day")
+    each = _gifts(snapshot).join(calendar(snapshot, in_season=gift_seasons(snapshot)), "day")
     year = each.in_season.ifelse(each.day * 100 // 36525, ibis.null("int64"))
     gift = each.is_gift & each.is_known
-    rates = each.group_by("in_season").agg(rate=ibis.coalesce((gift.sum() / each.is_known.sum().nullif(0) * UNIT).round().cast("int64"), 0))
+    by_season = each.group_by("in_season").agg(rate=ibis.coalesce((gift.sum() / each.is_known.sum().nullif(0) * UNIT).round().cast("int64"), 0))
+    rates = ibis.memtable(snapshot.of_all("gifts by season", by_season.to_pyarrow))
     rated = each.mutate(gift=gift, season_year=year).join(rates, "in_season")
     marked = rated.mutate(expected=rated.rate * rated.is_known.cast("int64"))
     counts = marked.group_by("customer").agg(
@@ -82,32 +87,35 @@ def gifts(snapshot: Snapshot) -> Table:
         years_apart=marked.season_year.max() - marked.season_year.min(),
         first=marked.day.min(),
     )
-    usual = counts.mutate(season_orders=counts.in_season.sum().over(), since=counts["first"].min().over())
-    lift = (usual.known > 0).ifelse((usual.gifts + QUARTER) / (usual.expected / UNIT + QUARTER), ibis.null("float64"))
-    often = ibis.coalesce(usual.years_apart > 0, False) & (usual.in_season * 2 >= usual.orders)
-    seasonal = ((usual.season_orders > 0) & (usual.since <= snapshot.day - YEAR)).ifelse(often, ibis.null("boolean"))
-    return usual.select(
+    shop = snapshot.numbers_of_all("season", counts.agg(orders=counts.in_season.sum(), since=counts["first"].min()))
+    lift = (counts.known > 0).ifelse((real(counts.gifts) + QUARTER) / (counts.expected / UNIT + QUARTER), ibis.null("float64"))
+    often = ibis.coalesce(counts.years_apart > 0, False) & (counts.in_season * 2 >= counts.orders)
+    seasonal = often if shop["orders"] > 0 and shop["since"] <= snapshot.day - YEAR else ibis.null("boolean")
+    share = counts.in_season / counts.orders if shop["orders"] > 0 else ibis.null("float64")
+    return counts.select(
         "customer",
-        gift_flag_share=usual.flags / usual.flag_known.nullif(0),
-        delivered_elsewhere_share=usual.elsewhere / usual.elsewhere_known.nullif(0),
-        gift_season_share=(usual.season_orders > 0).ifelse(usual.in_season / usual.orders, ibis.null("float64")),
-        gift_share=usual.gifts / usual.known.nullif(0),
+        gift_flag_share=counts.flags / counts.flag_known.nullif(0),
+        delivered_elsewhere_share=counts.elsewhere / counts.elsewhere_known.nullif(0),
+        gift_season_share=share,
+        gift_share=counts.gifts / counts.known.nullif(0),
         gift_lift=lift,
         is_gift_buyer=ibis.coalesce(lift >= GIFT_BUYER, seasonal),
     )
 
 
-def _gifts(shop: Shop, day: int) -> Table:
+def _gifts(snapshot: Snapshot) -> Table:
     """Every order: customer, day, ``flag`` and ``elsewhere`` (null when unknown), ``is_gift``, and ``is_known``, whether anything is.
 
     Shops mark gifts and leave the others empty: where any order is marked, an empty mark is a no.
     """
-    orders = before(shop.orders, day)
+    shop = snapshot.shop
+    orders = before(shop.orders, snapshot.day)
     joined = orders.left_join(shop.order_marks, "order").left_join(_delivered(shop), "order")
     each = joined.select("customer", "order", "day", "is_gift", "renamed", "elsewhere")
-    marks, names = each.agg(marks=each.is_gift.any(), names=each.renamed.notnull().any()).to_pandas().fillna(False).iloc[0]
-    flag = ibis.coalesce(each.is_gift, False) if marks else ibis.null("boolean")
-    sent = each.renamed if marks or names else each.elsewhere
+    marks = each.agg(marks=ibis.coalesce(each.is_gift.any(), False), names=ibis.coalesce(each.renamed.notnull().any(), False))
+    known = snapshot.numbers_of_all("gift marks", marks)
+    flag = ibis.coalesce(each.is_gift, False) if known["marks"] else ibis.null("boolean")
+    sent = each.renamed if known["marks"] or known["names"] else each.elsewhere
     return each.select(
         "customer",
         "day",

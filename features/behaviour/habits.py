@@ -29,10 +29,11 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def seasons(snapshot: Snapshot) -> Table:
     """One row per customer: ``high_season_share``, ``is_high_season``, ``q4_share``, ``is_q4``."""
-    high, q4 = high_seasons(snapshot) or (), (Season("10-01", "12-31", 1.0),)
+    high, q4 = snapshot.of_all("high seasons", lambda: high_seasons(snapshot)) or (), (Season("10-01", "12-31", 1.0),)
     orders = before(snapshot.shop.orders, snapshot.day).join(calendar(snapshot, high=high, q4=q4), "day")
     own = orders.group_by("customer").agg(orders=orders.count(), high=orders.high.sum(), q4=orders.q4.sum())
-    shares = {name: (own[name].sum().over() > 0).ifelse(own[name] / own.orders, ibis.null("float64")) for name in ("high", "q4")}
+    any_of = snapshot.numbers_of_all("orders in seasons", own.agg(high=own.high.sum(), q4=own.q4.sum()))
+    shares = {name: own[name] / own.orders if any_of[name] > 0 else ibis.null("float64") for name in ("high", "q4")}
     return own.select(
         "customer",
         high_season_share=shares["high"],
@@ -61,6 +62,7 @@ def weekdays(snapshot: Snapshot) -> pd.DataFrame:
     table = found.order_by("customer").to_pyarrow()
     counts = np.column_stack([table[name].to_numpy() for name in WEEKDAYS])
     customer, best = table["customer"].to_numpy(), counts.argmax(axis=1)
-    share, own, all_days = counts.sum(axis=0) / counts.sum(), counts.max(axis=1), counts.sum(axis=1)
+    share = snapshot.of_all("weekdays", lambda: counts.sum(axis=0) / counts.sum())
+    own, all_days = counts.max(axis=1), counts.sum(axis=1)
     clear = bdtrc(own - 1.0, all_days, share[best]) * 7 < CHANCE
     return pd.DataFrame({"customer": customer[clear], "weekday": np.asarray(WEEKDAYS, dtype=object)[best[clear]]})

@@ -71,7 +71,7 @@ def sign_up_likelihood(snapshot: Snapshot, horizons: Sequence[int]) -> pd.DataFr
     It is that of all sign-ups that waited as long (``sign_up_curve``); 0 to 1, never falling with the horizon.
     """
     waiting = _waiting(snapshot).order_by("customer").to_pandas()
-    curve = sign_up_curve(snapshot.shop, snapshot.as_of)
+    curve = snapshot.of_all("sign-ups", lambda: sign_up_curve(snapshot.shop, snapshot.as_of))
     edges = np.append(curve["first_day"].to_numpy(np.float64), FAR)
     passed = np.concatenate([[0.0], np.cumsum(-np.log1p(-curve["daily_rate"].to_numpy()) * np.diff(edges))])
     since = snapshot.day - waiting["created"].to_numpy(np.float64)

@@ -9,7 +9,7 @@ from ibis.expr.types import Table
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from features.expressions import Feature, before
+from features.expressions import Feature, before, stripped
 from features.shop import Shop
 from features.snapshot import Snapshot
 from features.tables import TABLES
@@ -40,8 +40,8 @@ ROWS = 100_000
 
 def tags(snapshot: Snapshot) -> pd.DataFrame:
     """One row per customer with a tag that stands out: ``customer`` (code) and ``tags``."""
-    lines, (of_products, names) = _bought(snapshot), _coded(snapshot)
-    share = (np.asarray(lines.sum(axis=0)).ravel() @ of_products) / max(lines.sum(), 1)
+    lines, (of_products, names) = _bought(snapshot), snapshot.of_all("tags", lambda: _coded(snapshot))
+    share = snapshot.of_all("shares of tags", lambda: (np.asarray(lines.sum(axis=0)).ravel() @ of_products) / max(lines.sum(), 1))
     starts = range(0, lines.shape[0], ROWS)
     best = np.vstack([_strongest(lines[first : first + ROWS], of_products, share) for first in starts])
     told = np.flatnonzero(best[:, 0] < len(names))
@@ -92,10 +92,10 @@ def product_tags(shop: Shop, day: int) -> Table:
     words = sold.filter(sold.tags.notnull()).select("product", tag=sold.tags.split(",").unnest())
     parts = [words]
     for name in _attributes(sold):
-        value = sold[name].cast("string").strip().nullif("")
+        value = stripped(sold[name].cast("string")).nullif("")
         parts.append(sold.filter(value.notnull()).select("product", tag=ibis.literal(f"{name}: ") + value.replace(",", " ")))
     every = ibis.union(*parts) if len(parts) > 1 else words
-    plain = every.select("product", tag=every.tag.strip().lower())
+    plain = every.select("product", tag=stripped(every.tag).lower())
     return plain.filter(plain.tag != "").distinct()
 
 
@@ -112,7 +112,7 @@ def places(snapshot: Snapshot) -> Table:
     """One row per customer of the customers table: ``country``, ``region``, ``city``, ``postal_area``."""
     shop = snapshot.shop
     customers = shop.tables["customers"].join(shop.customer_codes, "customer_id")
-    country, region, city, code = (customers[name].strip().nullif("") for name in ("country", "region", "city", "postal_code"))
+    country, region, city, code = (stripped(customers[name]).nullif("") for name in ("country", "region", "city", "postal_code"))
     start = code.replace(" ", "").upper().left(2)
     area = ibis.coalesce(country + " ", "") + start
     return customers.select("customer", country=country, region=region, city=city, postal_area=area)

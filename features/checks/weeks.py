@@ -12,6 +12,7 @@ import pandas as pd
 from ibis.expr.types import Table
 from numpy.typing import NDArray
 
+from features import engines
 from features.dates import day_number
 from features.errors import DataError
 from features.files import check_seal, read_current
@@ -51,7 +52,7 @@ class Weeks:
             check_seal(folder / str(before))
         except DataError:
             before = None
-        shop = Shop.of_tables(tables, memory_limit=memory_limit, threads=threads, spill=folder / ".spill")
+        shop = Shop.of_tables(tables, engines.duckdb(memory_limit=memory_limit, threads=threads, spill=folder / ".spill"))
         found = cls(shop, folder / before if before else None, today)
         return found if int(found._done.count().execute()) else None
 

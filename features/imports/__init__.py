@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from features import engines
 from features.config import Config
 from features.coverage import Coverage, coverage_of
 from features.errors import DataError
@@ -225,7 +226,7 @@ def _keep_tables(shop: Path, name: str, work: Path, coverage: Coverage, *, memor
         with whole_folder(target) as folder:
             for path in (work / "tables").iterdir():
                 shutil.move(path, folder / path.name)
-            Shop.of_tables(folder, memory_limit=memory_limit, spill=work / "spill").keep_coded(folder / CODED)
+            Shop.of_tables(folder, engines.duckdb(memory_limit=memory_limit, spill=work / "spill")).keep_coded(folder / CODED)
             seal(folder, coverage=coverage.as_dict())
     try:
         approve(target)

@@ -111,13 +111,18 @@ class AnyHorizon:
         columns, usual = proportional(snapshot, self.horizon), said_by(self.lifetimes, snapshot, self.horizon)
         learnt = np.exp(self.trees.raw_scores(columns.to_numpy(np.float32), threads=self.blend.threads))
         log_odds = np.asarray(self.blend.log_odds(columns), np.float64)
-        total, buyers = float(usual["expected_orders"].sum()), float(usual["p_order"].sum())
-        if self.curve is not None:
-            total = float(self.curve.expected(snapshot.customers()["age"].to_numpy(), self.horizon).sum())
-            buyers = float((1.0 - expit(-log_odds) ** (total / learnt.sum())).sum())
         orders = np.sqrt(learnt * np.maximum(usual["expected_orders"].to_numpy(), SMALL))
         both = (log_odds + logit(np.clip(usual["p_order"].to_numpy(), SMALL, 1.0 - SMALL))) / 2.0
-        return pd.DataFrame({"p_order": levelled(both, buyers), "expected_orders": orders * (total / orders.sum())}, index=usual.index)
+
+        def levels() -> tuple[float, float]:
+            total, buyers = float(usual["expected_orders"].sum()), float(usual["p_order"].sum())
+            if self.curve is not None:
+                total = float(self.curve.expected(snapshot.customers()["age"].to_numpy(), self.horizon).sum())
+                buyers = float((1.0 - expit(-log_odds) ** (total / learnt.sum())).sum())
+            return step_to(both, buyers), total / float(orders.sum())
+
+        step, times = snapshot.shop.of_all(("levels", snapshot.day, self.horizon), levels)
+        return pd.DataFrame({"p_order": expit(both + step), "expected_orders": orders * times}, index=usual.index)
 
     def save(self, folder: Path) -> None:
         """Write text models and JSON into a folder."""
@@ -135,15 +140,15 @@ class AnyHorizon:
         return cls(content["horizon"], Blend.load(folder, threads=content["threads"]), Trees.load(folder / "orders.txt"), lifetimes, curve)
 
 
-def levelled(log_odds: Numbers, total: float) -> Numbers:
-    """Probabilities from log-odds, all moved by the same step so that they add up to ``total``, which is above 0 and below their number.
+def step_to(log_odds: Numbers, total: float) -> float:
+    """The step by which log-odds are moved so that the probabilities add up to ``total``, which is above 0 and below their number.
 
-    >>> levelled(np.array([0.0, 0.0]), 0.5).round(6).tolist()
+    >>> expit(np.array([0.0, 0.0]) + step_to(np.array([0.0, 0.0]), 0.5)).round(6).tolist()
     [0.25, 0.25]
     """
     from scipy.optimize import brentq
 
-    return np.asarray(expit(log_odds + float(brentq(lambda step: float(expit(log_odds + step).sum()) - total, -50.0, 50.0))), np.float64)
+    return float(brentq(lambda step: float(expit(log_odds + step).sum()) - total, -50.0, 50.0))
 
 
 def horizons_learnt(snapshot: Snapshot, horizon: int) -> Sequence[int]:

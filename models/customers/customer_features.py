@@ -42,5 +42,5 @@ def _steady(snapshot: Snapshot) -> pd.DataFrame:
 def _model(snapshot: Snapshot) -> BuyTillYouDie:
     models = _FITTED.setdefault(snapshot.shop, {})
     if snapshot.day not in models:
-        models[snapshot.day] = fitted(MODEL, snapshot)
+        models[snapshot.day] = snapshot.of_all(MODEL, lambda: fitted(MODEL, snapshot))
     return models[snapshot.day]

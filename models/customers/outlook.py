@@ -118,7 +118,7 @@ class Outlook:
         facts = snapshot.customers()
         known = self._learnt(snapshot, main)
         steady = said_for(self.steady, snapshot, _asked_about({*self._all(snapshot), self.config.lifetime_days}, known.keys()))
-        said = agreed(carried_on(known, steady))
+        said = agreed(carried_on(known, steady), of_all=lambda name, factor: snapshot.shop.of_all(("agreed", snapshot.day, name), factor))
         likelihood, orders = ({days: np.asarray(getattr(each, name)) for days, each in said.items()} for name in ("likelihood", "orders"))
         value = self.per_order * self.value.expected_value(facts["frequency"], facts["monetary"])
         table = pd.DataFrame(index=facts.index)
@@ -128,7 +128,7 @@ class Outlook:
             table[f"expected_orders_{horizon}"] = orders[horizon].astype(np.float32)
             table[f"expected_revenue_{horizon}"] = (orders[horizon] * value).astype(np.float32)
         table["expected_order_value"] = value.astype(np.float32)
-        table["lifetime_value"] = self._lifetime(orders, value, facts).astype(np.float32)
+        table["lifetime_value"] = self._lifetime(orders, value, snapshot).astype(np.float32)
         table["p_alive"] = next(iter(steady.values()))["p_alive"].to_numpy(np.float32)
         bases = self.bases(snapshot.horizon, main=main is not None)
         unlearnt = SHORTER_MODEL if bases[snapshot.horizon] == FROM_SHORTER else np.where(facts["frequency"] > 1, PROBABILISTIC, AVERAGE)
@@ -195,15 +195,16 @@ class Outlook:
                 found[horizon] = Said(*each, LEARNT)
         return found
 
-    def _lifetime(self, orders: Mapping[int, Numbers], value: Numbers, facts: pd.DataFrame) -> Numbers:
+    def _lifetime(self, orders: Mapping[int, Numbers], value: Numbers, snapshot: Snapshot) -> Numbers:
         """Revenue net of returns, times the margin, discounted from the middle of each stretch between two horizons."""
+        facts = snapshot.customers()
         days = [each for each in sorted(orders) if each <= self.config.lifetime_days]
         total, before, last = np.zeros(len(value)), np.zeros(len(value)), 0
         for day in days:
             middle = (last + day) / 2 / YEAR
             total += (orders[day] - before) / (1 + self.config.discount_rate) ** middle
             before, last = orders[day], day
-        usual = max(float(facts["spent"].mean()), 1e-9)
+        usual = snapshot.of_all("spent", lambda: max(float(facts["spent"].mean()), 1e-9))
         kept = (facts["spent"] + facts["returned"] + self.kept * usual) / (facts["spent"] + usual)
         return np.asarray(total * value * self.config.margin * kept.clip(0, 1).to_numpy())
 

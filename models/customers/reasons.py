@@ -5,7 +5,7 @@ weight times distance from the mean of the regression. Columns that say the same
 the logarithm of what it is over the usual: added to the log-odds of a rare order, it makes the logarithm of the expected revenue.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,10 +154,11 @@ def known_reasons(facts: pd.DataFrame) -> list[str]:
     return [name for name, reason in REASONS.items() if reason.needs in facts and facts[reason.needs].fillna(0).ne(0).any()]
 
 
-def contributions(blend: Blend, columns: pd.DataFrame, *, order_value: Floats | None = None) -> pd.DataFrame:
+def contributions(blend: Blend, columns: pd.DataFrame, *, order_value: Floats | None = None, usual: float | None = None) -> pd.DataFrame:
     """How far every reason moves the log-odds of every customer from the mean: a column per reason that the blend knows of, index as given.
 
-    ``order_value`` (above 0) adds the logarithm of the expected value of an order over the usual one to "spend".
+    ``order_value`` (above 0) adds the logarithm of the expected value of an order over the usual one to "spend": ``usual`` (a logarithm),
+    else that of these customers (``usual_log``).
     """
     names = blend.trees.names
     of_reason = np.asarray([list(REASONS).index(_reason_of(name)) for name in names])
@@ -166,19 +167,28 @@ def contributions(blend: Blend, columns: pd.DataFrame, *, order_value: Floats | 
     found = pd.DataFrame(blend.contributions(columns, together), index=columns.index, columns=list(REASONS))
     found = found[[name for at, name in enumerate(REASONS) if at in of_reason]]
     if order_value is not None and len(columns):
-        logs = np.log(np.maximum(order_value, 1e-6))
-        found["spend"] += (logs - np.median(logs)).astype(np.float32)
+        found["spend"] += (_logs(order_value) - (usual_log(order_value) if usual is None else usual)).astype(np.float32)
     return found
 
 
-def sentences(moves: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
+def usual_log(order_value: Floats) -> float:
+    """The median of the logarithms of orders' expected values."""
+    return float(np.median(_logs(order_value)))
+
+
+def _logs(values: Floats) -> Floats:
+    return np.log(np.maximum(values, 1e-6))
+
+
+def sentences(moves: pd.DataFrame, facts: pd.DataFrame, *, known: Sequence[str] | None = None) -> pd.Series:
     """The strongest reasons of every customer in words, what speaks for an order (and its value) before what speaks against it.
 
-    ``moves`` are ``contributions``, ``facts`` the snapshot's customers. Without any that counts: "as usual for the shop". Nothing is told of what the
+    ``moves`` are ``contributions``, ``facts`` the snapshot's customers, ``known`` their ``known_reasons`` unless stated.
+    Without any that counts: "as usual for the shop". Nothing is told of what the
     shop does not have, nor by words that say the opposite of the move.
     """
     blocks = [slice(first, first + ROWS) for first in range(0, len(moves), ROWS)]
-    told = moves[[name for name in known_reasons(facts) if name in moves]]
+    told = moves[[name for name in (known_reasons(facts) if known is None else known) if name in moves]]
     if told.shape[1] == 0:
         return pd.Series(USUAL, index=moves.index, name="reasons", dtype="str")
     found: pd.Series = pd.concat([_sentences(told.iloc[rows], facts.iloc[rows]) for rows in blocks])

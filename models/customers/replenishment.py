@@ -43,7 +43,9 @@ def replenishment(snapshot: Snapshot, sets: Sequence[ProductSet] | None = None) 
     if not len(days.day):
         return _table(snapshot, asked, np.zeros((0, 2), np.int64), np.zeros((4, 0)))
     regular = _regular(days)
-    due = _due(days, keys["set"], regular)
+    model = snapshot.shop.of_all(("rhythm of sets", asked, days.until), lambda: Rhythm.of_days(days))
+    slower = snapshot.shop.of_all(("slower sets", asked, days.until), lambda: _slower(model, days, keys["set"], len(asked)))
+    due = _due(days, regular, model, slower[keys["set"][regular]])
     still = days.until - days.day[days.ends[regular]] < Limits.of(due[0]).lost
     return _table(snapshot, asked, np.column_stack([keys["customer"], keys["set"]])[regular[still]], due[:, still])
 
@@ -72,22 +74,22 @@ def _regular(days: OrderDays) -> NDArray[np.intp]:
     return np.asarray(often[np.nanstd(gaps, axis=1, ddof=1) <= MOST_VARIATION * np.nanmean(gaps, axis=1)])
 
 
-def _due(days: OrderDays, sets: NDArray[np.int64], regular: NDArray[np.intp]) -> Values:
+def _due(days: OrderDays, regular: NDArray[np.intp], model: Rhythm, slower: Values) -> Values:
     """Of each regular pair the rhythm in days, and the day numbers when it is due, at the earliest and at the latest."""
-    model, last = Rhythm.of_days(days), days.ends[regular]
+    last = days.ends[regular]
     number, silence = days.number[last], days.until - days.day[last]
-    like_them = np.log(model.usual[class_of(number)]) + _slower(model, days, sets)[sets[regular]]
+    like_them = np.log(model.usual[class_of(number)]) + slower
     habit = model.habit(days.gaps_before(last), like_them)
     low, median, high = model.next_gap(habit, number, silence)
     return np.stack([np.exp(habit.usual), *(days.day[last] + each for each in (median, low, high))])
 
 
-def _slower(model: Rhythm, days: OrderDays, sets: NDArray[np.int64]) -> Values:
+def _slower(model: Rhythm, days: OrderDays, sets: NDArray[np.int64], size: int) -> Values:
     """How much longer the gaps of each set are than those of all sets together, as a logarithm."""
     lengths, ended = days.gaps_after()
     deviation = (np.log(lengths) - np.log(model.usual[class_of(days.number)]))[ended]
     of_set = sets[days.buyer[ended]]
-    total, count = (np.bincount(of_set, weights=each, minlength=sets.max() + 1) for each in (deviation, np.ones(len(deviation))))
+    total, count = (np.bincount(of_set, weights=each, minlength=size) for each in (deviation, np.ones(len(deviation))))
     return np.asarray(total / (count + PRIOR_SET))
 
 

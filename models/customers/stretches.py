@@ -5,7 +5,7 @@ orders a day, and the hazard a day (of 1 - p, logarithms). From stretch to stret
 customer within ``OWN`` of that; the stretches of all customers together keep what the model of the horizon says, where that is within these bounds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,10 @@ WIDEST = 20.0
 """Factors are looked for between exp(-20) and exp(20)."""
 
 
+Factors = tuple[float, float]
+OfAll = Callable[[Hashable, Callable[[], Factors]], Factors]
+
+
 @dataclass(frozen=True, eq=False)
 class Said:
     """What a model says of one horizon: likelihood and expected orders of every customer, and where they come from."""
@@ -36,9 +40,10 @@ class Said:
     basis: str
 
 
-def agreed(said: Mapping[int, Said]) -> dict[int, Said]:
+def agreed(said: Mapping[int, Said], *, of_all: OfAll = lambda name, factor: factor()) -> dict[int, Said]:
     """The same horizons, agreeing: likelihood and orders rise from each to the next, the pace of nobody beyond ``SEASON`` times ``OWN``.
 
+    The factors of the shop's pace are those of the customers given, unless ``of_all`` knows them by name.
     The shortest horizon is taken at its word. At least as many orders are expected as their probability says, of all horizons.
     """
     found: dict[int, Said] = {}
@@ -49,10 +54,11 @@ def agreed(said: Mapping[int, Said]) -> dict[int, Said]:
         if not last:
             orders, hazard = np.maximum(wanted, SLOWEST * days), np.maximum(hazards(each.likelihood), SLOWEST * days)
         else:
-            bounds = (SEASON[each.basis], OWN[each.basis])
-            orders = before.orders + _stretch(wanted - before.orders, pace * length, *bounds, total=np.sum)
+            more = _Stretch(wanted - before.orders, pace * length, SEASON[each.basis], OWN[each.basis], np.sum)
+            orders = before.orders + more.given(*of_all(("orders", days), more.factors))
             already = hazards(before.likelihood)
-            hazard = already + _stretch(hazards(each.likelihood) - already, risk * length, *bounds, total=_ordering(already))
+            more = _Stretch(hazards(each.likelihood) - already, risk * length, SEASON[each.basis], OWN[each.basis], _ordering(already))
+            hazard = already + more.given(*of_all(("hazard", days), more.factors))
         likelihood = np.minimum(-np.expm1(-hazard), orders)
         found[days] = Said(likelihood, orders, each.basis)
         pace, risk = (orders - before.orders) / length, (hazards(likelihood) - hazards(before.likelihood)) / length
@@ -76,20 +82,30 @@ def _ordering(already: Numbers) -> Callable[[Numbers], np.float64]:
     return lambda more: np.float64(-(left * np.expm1(-more)).sum())
 
 
-def _stretch(
-    wanted: Numbers, steady: Numbers, season: tuple[float, float], own: tuple[float, float], *, total: Callable[[Numbers], np.float64]
-) -> Numbers:
-    """What comes in a stretch: what is ``wanted`` within bounds around ``steady`` (the stretch at the pace of the one before), all above 0.
+@dataclass(frozen=True, eq=False)
+class _Stretch:
+    """What is ``wanted`` of a stretch beside ``steady`` (the stretch at the pace of the one before), all above 0.
 
-    The ``total`` of it is that of what is wanted, where the shop's pace stays within ``season``; ``own`` bounds each customer beside it.
+    ``season`` bounds the pace of the shop, ``own`` each customer's beside it; ``total`` adds up.
     """
-    floor, ceiling = season
-    target = float(np.clip(total(wanted), total(floor * steady), total(ceiling * steady)))
-    shop = _factor(lambda factor: float(total(factor * steady)) - target)
-    least, most = own[0] * shop * steady, own[1] * shop * steady
-    given = np.maximum(wanted, NEXT_TO_NOTHING * steady)
-    factor = _factor(lambda factor: float(total(np.clip(factor * given, least, most))) - target)
-    return np.asarray(np.clip(factor * given, least, most), np.float64)
+
+    wanted: Numbers
+    steady: Numbers
+    season: tuple[float, float]
+    own: tuple[float, float]
+    total: Callable[[Numbers], np.float64]
+
+    def factors(self) -> Factors:
+        """The shop's pace over the steady one; and that of what is wanted, so that the total is what is wanted within the season's bounds."""
+        floor, ceiling = self.season
+        target = float(np.clip(self.total(self.wanted), self.total(floor * self.steady), self.total(ceiling * self.steady)))
+        shop = _factor(lambda factor: float(self.total(factor * self.steady)) - target)
+        return shop, _factor(lambda factor: float(self.total(self.given(shop, factor))) - target)
+
+    def given(self, shop: float, factor: float) -> Numbers:
+        """What comes in the stretch by these factors."""
+        given = np.maximum(self.wanted, NEXT_TO_NOTHING * self.steady)
+        return np.asarray(np.clip(factor * given, self.own[0] * shop * self.steady, self.own[1] * shop * self.steady), np.float64)
 
 
 def _factor(miss: Callable[[float], float]) -> float:

@@ -1,6 +1,6 @@
 """Facts and affinities of pairs become the columns that the interest model reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from features.events import EVENT_NAMES, SET_EVENT_NAMES
 from features.expressions import Feature
 from features.pairs import HISTORY_FEATURES, SET_FEATURES
+from features.products import ProductSet
 from features.snapshot import MISSING_HISTORY, Pairs
 from models.base import Floats
 from models.pairs.affinity import AFFINITIES, Leanings
@@ -130,11 +131,21 @@ class PairColumns:
             scores, found = self.leanings.scores(self.pairs.membership[:, first:last]), {}
             for name in list(scores):
                 values, totals = scores.pop(name), self.leanings.totals[name]
-                usual_share = np.asarray((1 / totals) @ values / len(values) + SMALL, np.float32)
-                found[name] = Leaning(np.ascontiguousarray(values.T), totals, values.mean(axis=0) + SMALL, usual_share)
+                usual = self._usual(name, self.pairs.sets[first:last], values, totals)
+                found[name] = Leaning(np.ascontiguousarray(values.T), totals, *usual)
             self._latest.update(sets=(first, last), leanings=found)
         leanings: dict[str, Leaning] = self._latest["leanings"]
         return leanings
+
+    def _usual(self, name: str, sets: Sequence[ProductSet], values: Floats, totals: Floats) -> tuple[Floats, Floats]:
+        """The mean affinity of all customers to each set, and their mean share, neither of them 0."""
+
+        def means() -> Floats:
+            return np.column_stack([values.mean(axis=0), (1 / totals) @ values / len(values)]).astype(np.float32) + SMALL
+
+        snapshot = self.pairs.snapshot
+        usual, usual_share = np.asarray(snapshot.shop.of_all_sets((name, snapshot.day), sets, means), np.float32).T
+        return usual, usual_share
 
     @cached_property
     def _latest(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta, gamma
 
 from features.dates import day_number
+from features.engines import kept
 from features.errors import DataError
 from features.expressions import before
 from features.shop import Shop
@@ -128,12 +129,10 @@ class PairCounts:
 def count_pairs(snapshot: AsOf, *, categories: pd.Series) -> PairCounts:
     """What customers first bought around their first purchase of every category (a name per product_id), counted and expected."""
     shop, day = snapshot.shop, day_number(snapshot.as_of)
-    engine = shop.engine
     codes, names = _category_codes(shop, categories)
-    visits = engine.create_table("category_visits", _visits(shop, codes, day), temp=True, overwrite=True)
-    firsts = engine.create_table(
-        "category_firsts", visits.group_by("customer", "category").agg(day=visits.day.min(), last=visits.day.max()), temp=True, overwrite=True
-    )
+    visits = kept(shop.engine, "category_visits", _visits(shop, codes, day))
+    by_category = visits.group_by("customer", "category")
+    firsts = kept(shop.engine, "category_firsts", by_category.agg(day=visits.day.min(), last=visits.day.max()))
     size = len(names)
     together = _together(firsts, day).to_pandas()
     seen = {step: _square(together, step, size) for step in _STEPS}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,12 @@ class Step:
         return {"seconds": self.seconds, "processor": self.processor, "megabytes": self.megabytes}
 
 
-def timed(verb: str, command: Sequence[str | Path], *, environment: Mapping[str, str]) -> Step:
-    """Run a command to its end; what it prints is dropped."""
+def timed(verb: str, command: Sequence[str | Path], *, environment: Mapping[str, str], complaints: Path | None = None) -> Step:
+    """Run a command to its end; what it prints is dropped, what it complains about is shown, or kept in a file."""
     began = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, env=environment)
-    _, status, used = os.wait4(process.pid, 0)
+    with complaints.open("wb") if complaints else nullcontext() as file:
+        process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=file, env=environment)
+        _, status, used = os.wait4(process.pid, 0)
     step = Step(verb, os.waitstatus_to_exitcode(status), time.perf_counter() - began, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
     print(f"  {verb}: {step.seconds:.0f} s, {step.megabytes:,.0f} MB", flush=True)
     return step

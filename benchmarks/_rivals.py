@@ -64,8 +64,13 @@ class Answer:
     @property
     def version(self) -> str:
         """Its package with the version in its environment."""
-        lines = (FOLDER / self.rival.requirements).read_text(encoding="utf-8").split()
-        return next(line for line in lines if line.startswith(f"{self.rival.package}==")).replace("==", " ")
+        return version_of(self.rival)
+
+
+def version_of(rival: Rival) -> str:
+    """Its package with the version in its environment."""
+    lines = (FOLDER / rival.requirements).read_text(encoding="utf-8").split()
+    return next(line for line in lines if line.startswith(f"{rival.package}==")).replace("==", " ")
 
 
 def answers(purchases: pd.DataFrame, sets: Sequence[ProductSet], customers: pd.Index, *, as_of: date, work: Path, environments: Path) -> list[Answer]:

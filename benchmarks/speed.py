@@ -1,34 +1,43 @@
 """How long each stage takes, what it costs and how much memory it holds, for made-up shops from small to large, and how that grows.
 
-    python benchmarks/speed.py [--lines 0.2,2,20] [--folder FOLDER] [--threads 2] [--write]
+    python benchmarks/speed.py [--scale 20 | --lines 0.2,2,20] [--no-rivals] [--folder FOLDER] [--threads 2] [--write]
 
 Every stage is one command of the command line in a process of its own, as a shop runs it: the exports are made, imported, trained on, scored, asked
-for a product set that was never scored, and an audience is previewed. ``--lines`` are millions of order lines; 20 are a million customers. What the
-machine itself can do (multiply-adds, bytes moved) is measured in the same run. ``--folder`` keeps the shops, and takes what is there from it the next
-time. With --write the table and the picture go to docs/performance.md. Ends with 1 when a command fails.
+for a product set that was never scored, and an audience is previewed. ``--lines`` are millions of order lines, ``--scale`` is one such size; 20 are a
+million customers. All is as of a horizon before the shop ends, so that what came is known.
+
+In the same run: what the machine itself can do, and how far each stage is from that; with rivals the same shop by a script in pandas and by libraries
+alone, each in an environment of its own, with time, memory and average precision; then which targets of the budget hold. ``--folder`` keeps the
+shops, and takes the exports and the import from it the next time (without rivals whatever is there). With --write tables and picture go to
+docs/performance.md. Ends with 1 when a command fails.
 """
 
 import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
+from _beside import Comparison, Limits, apart, budget, compared
 from _commands import Step, timed, whobuys
+from _floors import Machine, Sizes, measured
+from _floors import table as floor_table
 from _page import ROOT, machine, table_of, write_section
-from threadpoolctl import threadpool_limits
+from _rivals import ENVIRONMENTS
+from _told import AS_OF
 
+from features.config import add_section, load_config
 from features.files import read_current
 
 LINES_OF_SCALE = 400_000
 """Order lines of the made-up shop of scale 1, about."""
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "performance.svg"
-NEW_SET, AUDIENCE = "keyword: light", "likely-to-buy"
+NEW_SET, AUDIENCE = "alpine", "likely-to-buy"
 MAKE = """
 import sys
 from pathlib import Path
@@ -37,43 +46,30 @@ write_exports(made_up_shop(scale=float(sys.argv[1]), seed=1), Path(sys.argv[2]))
 """
 
 
-def stages(folder: Path, *, lines: float, threads: int) -> list[Step]:
-    """Take one shop from nothing to an audience; what ``folder`` has of it already is not done again."""
-    exports, shop = folder / "exports", folder / "shop"
+def stages(exports: Path, shop: Path, *, lines: float, threads: int, anew: bool) -> list[Step]:
+    """Take one shop from nothing to an audience; what is there of it already is not done again, training and scoring only when asked for ``anew``."""
     known, steps = read_current(shop), []
-    if "tables" not in known:
+    if not list(exports.glob("*.csv")):
         exports.mkdir(parents=True, exist_ok=True)
         make: list[str | Path] = [sys.executable, "-c", MAKE, str(lines * 1e6 / LINES_OF_SCALE), exports]
         steps += [timed("make the exports", make, environment={**os.environ, "PYTHONPATH": str(ROOT)})]
+    if "tables" not in known:
         steps += [whobuys("import", *sorted(exports.glob("*.csv")), "--shop", shop)]
-    if "bundle" not in known:
-        steps += [whobuys("train", "--shop", shop, "--threads", str(threads))]
-    if "scores" not in known:
-        steps += [whobuys("score", "--shop", shop, "--threads", str(threads))]
-    steps += [whobuys("who", NEW_SET, "--shop", shop, "--threads", str(threads))]
+    long_lists(shop)
+    at = ("--as-of", AS_OF.isoformat(), "--shop", shop, "--threads", str(threads))
+    if anew or "bundle" not in known:
+        steps += [whobuys("train", *at, "--promote")]
+    if anew or "scores" not in known:
+        steps += [whobuys("score", *at)]
+    steps += [whobuys("who", NEW_SET, *at)]
     return [*steps, whobuys("audience", "preview", AUDIENCE, "--shop", shop, "--threads", str(threads))]
 
 
-def limits() -> str:
-    """What the machine can do: multiply-adds of one thread and of all, and bytes copied."""
-    square = np.random.default_rng(1).random((2048, 2048), dtype=np.float32)
-    rates = []
-    for threads in (1, os.cpu_count()):
-        with threadpool_limits(threads):
-            rates.append(2 * 2048**3 / _fastest(lambda: square @ square) / 1e9)
-    block = np.zeros(2**28, np.uint8)
-    moved = 2 * block.nbytes / _fastest(block.copy) / 1e9
-    return f"{rates[0]:,.0f} GFLOP/s in single precision on one thread, {rates[1]:,.0f} on {os.cpu_count()}; {moved:,.0f} GB/s copied"
-
-
-def _fastest(work: object, times: int = 5) -> float:
-    assert callable(work)
-    seconds = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+def long_lists(shop: Path) -> None:
+    """Let a scoring run keep one customer in a hundred for every set, where that is more than the usual: a large shop asks for long lists."""
+    customers = pq.ParquetFile(shop / read_current(shop)["tables"] / "customers.parquet").metadata.num_rows
+    if customers // 100 > load_config(shop).score.top_per_set:
+        add_section(shop, "score", {"top_per_set": customers // 100})
 
 
 def table(found: pd.DataFrame) -> list[str]:
@@ -115,21 +111,59 @@ def draw(found: pd.DataFrame) -> None:
     picture.savefig(PICTURE, metadata={"Date": None})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def beside_text(found: Comparison) -> list[str]:
+    """The comparison as Markdown."""
+    ours, theirs = found.features
+    ratio = theirs.seconds / ours.seconds
+    alone, pandas = (f"{step.seconds:.1f} s and {step.megabytes:,.0f} MB" for step in (ours, theirs))
+    features = f"Features of one date alone: {alone}; in pandas {pandas} ({ratio:.1f} times as long)."
+    prepared = f"To code the ids of the tables, which whobuys does while it imports, the script takes {found.prepared.seconds:.1f} s more."
+    return [*found.table(), "", f"{features} {prepared}", ""]
+
+
+def one_size(home: Path, *, lines: float, given: argparse.Namespace, limits: Machine) -> tuple[pd.DataFrame, list[str]]:
+    """All that is measured on a shop of one size: its stages, and Markdown of floors, rivals and budget."""
+    print(f"{lines:g} M order lines", flush=True)
+    exports, shop = home / "exports", home / "shop"
+    steps = stages(exports, shop, lines=lines, threads=given.threads, anew=given.rivals)
+    found = pd.DataFrame([{"lines": lines, "stage": step.verb, **step.figures()} for step in steps])
+    text = [f"### {lines:g} million order lines", "", *floor_table(apart(Sizes.of, exports, shop), load_config(shop), limits, found), ""]
+    beside = None
+    if given.rivals:
+        granted = Limits(given.threads, given.minutes, given.gigabytes)
+        beside = compared(exports, shop, home / "beside", steps=steps, limits=granted, environments=given.environments)
+        text += beside_text(beside)
+    return found, [*text, "The budget, which is stated for 20 million order lines:", "", *budget(beside, found), ""]
+
+
+def options() -> argparse.ArgumentParser:
+    """What may be asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", default="0.2,2", help="millions of order lines, separated by commas")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--scale", help="millions of order lines")
+    sizes.add_argument("--lines", default="0.2,2", help="the same for several shops, separated by commas")
+    parser.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True, help="run the script and the libraries, too")
     parser.add_argument("--folder", type=Path, help="where the shops are kept")
+    parser.add_argument("--environments", type=Path, default=ENVIRONMENTS, help="where the environments of the rivals are kept")
+    parser.add_argument("--minutes", type=int, default=60, help="the most that one rival may take")
+    parser.add_argument("--gigabytes", type=int, default=20, help="the most memory that one rival may take")
     parser.add_argument("--threads", type=int, default=2, help="of every command")
-    parser.add_argument("--write", action="store_true", help="write table and picture into docs/performance.md")
-    given = parser.parse_args(arguments)
-    rows = []
+    parser.add_argument("--write", action="store_true", help="write tables and picture into docs/performance.md")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = options().parse_args(arguments)
+    parts: list[pd.DataFrame] = []
+    texts: list[str] = []
+    limits = apart(measured, given.threads)
     with tempfile.TemporaryDirectory() as temporary:
-        for lines in map(float, given.lines.split(",")):
-            print(f"{lines:g} M order lines", flush=True)
-            steps = stages((given.folder or Path(temporary)) / f"{lines:g}M", lines=lines, threads=given.threads)
-            rows += [{"lines": lines, "stage": step.verb, **step.figures()} for step in steps]
-    found = pd.DataFrame(rows)
-    text = "\n".join([*table(found), "", *slopes(found), "", f"{machine()} It does {limits()}.", ""])
+        for lines in map(float, (given.scale or given.lines).split(",")):
+            size, more = one_size((given.folder or Path(temporary)).resolve() / f"{lines:g}M", lines=lines, given=given, limits=limits)
+            parts.append(size)
+            texts += more
+    found = pd.concat(parts, ignore_index=True)
+    text = "\n".join([*table(found), "", *slopes(found), "", f"{machine()} It does {limits}.", "", *texts])
     print(f"\n{text}")
     if given.write:
         draw(found)

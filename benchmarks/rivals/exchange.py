@@ -2,9 +2,14 @@
 
 A folder holds ``purchases.parquet`` (customer, product, order, day, amount), ``sets.parquet`` (product_set, product) and ``ask.json`` (day, horizon,
 seed); a rival writes ``scores.parquet`` (a row per customer, a column per set) and ``settings.txt`` (what it chose) beside them.
+
+Where speed is measured, ``ask.json`` has more: ``top``, how many customers of each set are wanted (``tops.parquet``: set, customer, score, and no
+``scores.parquet``), ``threads``, and the most ``minutes`` and ``gigabytes`` to take: a rival that takes more is ended.
 """
 
 import json
+import resource
+import signal
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -34,12 +39,14 @@ class Past:
     day: int
     horizon: int
     seed: int
+    threads: int = 1
+    top: int = 0
 
     @classmethod
     def read(cls, folder: Path) -> "Past":
         """What the folder holds; customers and products in the order of their ids, sets in that of the file."""
         raw, rows = pd.read_parquet(folder / "purchases.parquet"), pd.read_parquet(folder / "sets.parquet")
-        ask = json.loads((folder / "ask.json").read_text(encoding="utf-8"))
+        ask = limited(folder)
         assert raw["day"].max() < ask["day"], "a purchase lies in the future"
         customers, products = (pd.Index(sorted(raw[column].unique())) for column in ("customer", "product"))
         sets = pd.Index(rows["product_set"].unique())
@@ -55,7 +62,8 @@ class Past:
         known = rows[rows["product"].isin(products)]
         places = (products.get_indexer(known["product"]), sets.get_indexer(known["product_set"]))
         membership = csr_matrix((np.ones(len(known)), places), shape=(len(products), len(sets)))
-        return cls(customers, products, sets, lines, membership, **ask)
+        told = {name: ask[name] for name in ("day", "horizon", "seed", "threads", "top") if name in ask}
+        return cls(customers, products, sets, lines, membership, **told)
 
     def earlier(self) -> "Past":
         """What was known one horizon before; customers, products and sets keep their places."""
@@ -69,6 +77,16 @@ class Past:
     def known(self) -> NDArray[np.bool_]:
         """Which customers had ordered before the date."""
         return np.bincount(self.lines["customer"], minlength=len(self.customers)) > 0
+
+
+def limited(folder: Path) -> dict[str, int]:
+    """What is asked; from now on within the minutes and the memory that are granted."""
+    ask: dict[str, int] = json.loads((folder / "ask.json").read_text(encoding="utf-8"))
+    if "minutes" in ask:
+        signal.alarm(60 * ask["minutes"])
+    if "gigabytes" in ask:
+        resource.setrlimit(resource.RLIMIT_DATA, (ask["gigabytes"] << 30, resource.RLIM_INFINITY))
+    return ask
 
 
 def counts(lines: pd.DataFrame, past: Past, *, half_life: float = np.inf) -> csr_matrix:
@@ -116,5 +134,19 @@ def best(settings: Collection[S], scores: Callable[[Past, S], Scores], past: Pas
 
 def write(folder: Path, past: Past, scores: Scores, *, settings: str) -> None:
     """The answer, and in a line which settings were chosen."""
-    pd.DataFrame(np.asarray(scores, np.float64), index=past.customers, columns=past.sets).to_parquet(folder / "scores.parquet")
     (folder / "settings.txt").write_text(settings, encoding="utf-8")
+    if past.top:
+        tops(past, scores).to_parquet(folder / "tops.parquet", index=False)
+    else:
+        pd.DataFrame(np.asarray(scores, np.float64), index=past.customers, columns=past.sets).to_parquet(folder / "scores.parquet")
+
+
+def tops(past: Past, scores: Scores) -> pd.DataFrame:
+    """The ``past.top`` customers with the highest score of each set, highest first: set (as ``sets.parquet`` has it), customer, score."""
+    parts = []
+    for place, name in enumerate(past.sets):
+        column = np.asarray(scores[:, place])
+        best = np.argpartition(-column, min(past.top, len(column)) - 1)[: past.top]
+        best = best[np.argsort(-column[best], kind="stable")]
+        parts.append(pd.DataFrame({"set": name, "customer": past.customers[best], "score": column[best].astype(np.float32)}))
+    return pd.concat(parts, ignore_index=True)

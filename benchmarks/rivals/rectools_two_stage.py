@@ -60,12 +60,12 @@ def _generator(model: object, count: int) -> CandidateGenerator:
 
 def two_stages(past: Past) -> CandidateRankingModel:
     """The model, not fitted."""
-    als = AlternatingLeastSquares(factors=64, alpha=10.0, random_state=past.seed, num_threads=1)
-    trees = LGBMClassifier(n_estimators=ROUNDS, num_leaves=15, learning_rate=0.05, n_jobs=1, random_state=past.seed, verbosity=-1)
+    als = AlternatingLeastSquares(factors=64, alpha=10.0, random_state=past.seed, num_threads=past.threads)
+    trees = LGBMClassifier(n_estimators=ROUNDS, num_leaves=15, learning_rate=0.05, n_jobs=past.threads, random_state=past.seed, verbosity=-1)
     return CandidateRankingModel(
         [
             _generator(ImplicitALSWrapperModel(als), CANDIDATES),
-            _generator(ImplicitItemKNNWrapperModel(CosineRecommender(K=100, num_threads=1)), CANDIDATES),
+            _generator(ImplicitItemKNNWrapperModel(CosineRecommender(K=100, num_threads=past.threads)), CANDIDATES),
             _generator(PopularModel(), POPULAR),
         ],
         TimeRangeSplitter(f"{past.horizon}D", n_splits=1, filter_already_seen=False),

@@ -46,6 +46,7 @@ class Answer:
     name: str
     version: str
     seconds: float
+    processor: float
     megabytes: float
     lists: Path | None
     problem: str = ""
@@ -68,10 +69,16 @@ class Comparison:
         """A row per method: time, memory and AP, and how many times ours."""
         ours, rows = self.answers[0], []
         for each in self.answers:
-            cells = [each.name, each.version, f"{each.seconds:,.1f}", f"{each.megabytes:,.0f}", f"{each.seconds / ours.seconds:.2f}"]
+            cells = [
+                each.name,
+                each.version,
+                *(f"{value:,.1f}" for value in (each.seconds, each.processor)),
+                f"{each.megabytes:,.0f}",
+                f"{each.seconds / ours.seconds:.2f}",
+            ]
             found = self.quality.get(each.name)
             rows.append([*cells, *([figure(value) for value in found] if found else [each.problem, ""])])
-        heads = ("method", "made with", "seconds", "most memory, MB", "seconds over ours", "AP", "new AP")
+        heads = ("method", "made with", "seconds", "processor seconds", "most memory, MB", "seconds over ours", "AP", "new AP")
         return table_of(heads, rows)
 
 
@@ -88,12 +95,13 @@ def compared(exports: Path, shop: Path, folder: Path, *, steps: list[Step], limi
     apart(tell, exports, shop, folder, ask | {"minutes": limits.minutes, "gigabytes": limits.gigabytes})
     took = [step for step in steps if step.verb in ("train", "score")]
     published = shop / read_current(shop)["scores"] / "interests.parquet"
-    answers = [Answer(OURS, "", sum(step.seconds for step in took), max(step.megabytes for step in took), published)]
+    whole = (sum(step.seconds for step in took), sum(step.processor for step in took), max(step.megabytes for step in took))
+    answers = [Answer(OURS, "", *whole, published)]
     script, tables = folder / "script", shop / read_current(shop)["tables"]
     prepared = _script(script, tables, "prepare", limits)
     features = (_like_for_like(script, shop, "features"), _script(script, tables, "features", limits))
     shared = _like_for_like(script, shop, "whole")
-    answers.append(Answer(SHARED, "", shared.seconds, shared.megabytes, script / "ours.parquet"))
+    answers.append(Answer(SHARED, "", shared.seconds, shared.processor, shared.megabytes, script / "ours.parquet"))
     answers += [_whole(script, tables, name, limits, everybody=name == EVERYBODY) for name in (SCRIPT, EVERYBODY)]
     answers += [_alone(each, folder / "told", limits, environments) for each in ALONE]
     found = apart(quality, folder, {each.name: each.lists for each in answers if each.lists})
@@ -125,7 +133,7 @@ def _alone(rival: Rival, told: Path, limits: Limits, environments: Path) -> Answ
     version = version_of(rival)
     python, problem = environment(rival.requirements, environments)
     if problem:
-        return Answer(rival.name, version, 0.0, 0.0, None, problem)
+        return Answer(rival.name, version, 0.0, 0.0, 0.0, None, problem)
     command: list[str | Path] = [python, FOLDER / rival.script, told, *rival.arguments]
     given = _plain({**THREADS, "NUMBA_NUM_THREADS": str(limits.threads)})
     step = timed(rival.name, command, environment=given, complaints=told / "complaints.txt")
@@ -139,9 +147,9 @@ def _answer(step: Step, name: str, version: str, written: Path, *, complaints: P
         problem = (
             f"not done in {limits.minutes} minutes" if step.status == -14 else f"failed within {limits.gigabytes} GB: {(told or ['?'])[-1][:80]}"
         )
-        return Answer(name, version, step.seconds, step.megabytes, None, problem)
+        return Answer(name, version, step.seconds, step.processor, step.megabytes, None, problem)
     kept = written.with_name(f"{name.replace(' ', '-').replace('/', '-')}.parquet")
-    return Answer(name, version, step.seconds, step.megabytes, written.replace(kept))
+    return Answer(name, version, step.seconds, step.processor, step.megabytes, written.replace(kept))
 
 
 def _plain(more: dict[str, str]) -> dict[str, str]:

@@ -168,5 +168,5 @@ def table(sizes: Sizes, config: Config, machine: Machine, took: pd.DataFrame) ->
         found = took.loc[took["stage"] == verb, "seconds"]
         if len(found):
             floor = work.seconds(machine)
-            rows.append([verb, f"{found.iloc[0]:,.1f}", f"{floor:,.2f}", f"{found.iloc[0] / floor:,.1f}", work.counted])
+            rows.append([verb, f"{found.iloc[0]:,.1f}", f"{floor:.2g}", f"{found.iloc[0] / floor:,.0f}", work.counted])
     return table_of(("stage", "seconds", "floor, seconds", "times the floor", "what the floor counts"), rows)

@@ -62,7 +62,7 @@ def stages(exports: Path, shop: Path, *, lines: float, threads: int, anew: bool)
     if anew or "scores" not in known:
         steps += [whobuys("score", *at)]
     steps += [whobuys("who", NEW_SET, *at)]
-    return [*steps, whobuys("audience", "preview", AUDIENCE, "--shop", shop, "--threads", str(threads))]
+    return [*steps, whobuys("audience", "preview", AUDIENCE, *at)]
 
 
 def long_lists(shop: Path) -> None:
@@ -78,9 +78,7 @@ def table(found: pd.DataFrame) -> list[str]:
     rows = []
     for row in found.to_dict("records"):
         numbers = [f"{row[name]:,.1f}" for name in ("seconds", "processor")]
-        rows.append(
-            [f"{row['lines']:,.1f} M", str(row["stage"]), *numbers, f"{row['megabytes']:,.0f}", f"{row['lines'] * 1e6 / row['seconds']:,.0f}"]
-        )
+        rows.append([f"{row['lines']:g} M", str(row["stage"]), *numbers, f"{row['megabytes']:,.0f}", f"{row['lines'] * 1e6 / row['seconds']:,.0f}"])
     return table_of(heads, rows)
 
 
@@ -140,7 +138,7 @@ def options() -> argparse.ArgumentParser:
     """What may be asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--scale", help="millions of order lines")
+    sizes.add_argument("--scale", type=float, help="millions of order lines")
     sizes.add_argument("--lines", default="0.2,2", help="the same for several shops, separated by commas")
     parser.add_argument("--rivals", action=argparse.BooleanOptionalAction, default=True, help="run the script and the libraries, too")
     parser.add_argument("--folder", type=Path, help="where the shops are kept")
@@ -158,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     texts: list[str] = []
     limits = apart(measured, given.threads)
     with tempfile.TemporaryDirectory() as temporary:
-        for lines in map(float, (given.scale or given.lines).split(",")):
+        for lines in [given.scale] if given.scale else map(float, given.lines.split(",")):
             size, more = one_size((given.folder or Path(temporary)).resolve() / f"{lines:g}M", lines=lines, given=given, limits=limits)
             parts.append(size)
             texts += more

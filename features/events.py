@@ -70,8 +70,9 @@ def event_facts(shop: Shop, day: int, *, known: int) -> Table:
 
 def set_event_facts(shop: Shop, members: Table, day: int, *, known: int) -> Table:
     """One row per pair of which something is known, sorted: ``set``, ``customer`` (codes) and ``SET_EVENT_FEATURES``, of the ``known_days``."""
-    ours = before(shop.events, day).semi_join(before(shop.orders, day), "customer")
-    did = ours.filter(ours.event.isin([*KINDS["visits"], *KINDS["carts"]]), ibis.literal(known > 0)).join(members, "product")
+    every = before(shop.events, day)
+    looked = every.filter(every.event.isin([*KINDS["visits"], *KINDS["carts"]]), ibis.literal(known > 0)).join(members, "product")
+    did = looked.semi_join(before(shop.orders, day), "customer")  # of the few that looked at the sets
     days = did.group_by("set", "customer", "ago").agg(**{kind: did.event.isin(KINDS[kind]).any() for kind in ("visits", "carts")})
     found = days.group_by("set", "customer").agg(
         set_visits_30=_days(days.visits & (days.ago <= SET_WINDOW)),

@@ -9,13 +9,15 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
 from features.errors import DataError, UsageError, did_you_mean, no_file
 from features.shop import Shop
 from features.tables import PATH_SEPARATOR
-from features.words import plain, same_word, words
+from features.words import BETWEEN, plain, same_word, spaced, words
 
 SetKind = Literal["category", "brand", "product", "keyword", "attribute", "ids"]
 SET_COLUMNS = ("product_set", "product_id")
@@ -77,13 +79,18 @@ class Catalogue:
     @cached_property
     def words(self) -> tuple[list[str], csr_matrix]:
         """All words of the products' texts, sorted, and the 0/1 matrix products x words."""
-        texts = [self.products[column].fillna("").astype(str) for column in TEXT_COLUMNS if column in self.products]
-        joined = [" ".join(parts) for parts in zip(*texts, strict=True)]
-        lists = [sorted(set(words(text))) for text in joined]
-        columns, vocabulary = pd.factorize(np.asarray([word for found in lists for word in found], dtype=object), sort=True)
-        rows = np.repeat(np.arange(len(lists)), [len(found) for found in lists])
-        shape = (len(lists), len(vocabulary))
-        return list(vocabulary), csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+        texts = [pa.array(self.products[column].fillna("").astype(str), pa.string()) for column in TEXT_COLUMNS if column in self.products]
+        joined = pc.binary_join_element_wise(*texts, " ")
+        is_plain = pc.string_is_ascii(joined)
+        others = pa.array([spaced(text) for text in joined.filter(pc.invert(is_plain)).to_pylist()], pa.string())
+        lists = pc.split_pattern_regex(pc.replace_with_mask(pc.ascii_lower(joined), pc.invert(is_plain), others), pattern=BETWEEN)
+        found = lists.flatten().dictionary_encode()
+        vocabulary, place = np.unique(found.dictionary.to_numpy(zero_copy_only=False), return_inverse=True)
+        rows = np.repeat(np.arange(len(lists)), pc.list_value_length(lists).to_numpy())
+        counts = csr_matrix((np.ones(len(rows), np.float32), (rows, place[found.indices.to_numpy()])), shape=(len(lists), len(vocabulary)))
+        counts.data[:] = 1
+        ends = int(len(vocabulary) > 0 and vocabulary[0] == "")  # what lies before the first word of a text and after its last
+        return list(vocabulary[ends:]), counts[:, ends:]
 
     @cached_property
     def attributes(self) -> tuple[list[str], csr_matrix]:

@@ -158,15 +158,17 @@ class Snapshot:
         """What every question about the snapshot begins with, as arrays: for ``recall``."""
         later, totals = self._later_orders.order_by("order").to_pyarrow(), self._all_orders.to_pandas()
         of_orders = {name: later[name].to_numpy().astype(np.int32) for name in ("order", "place")}
-        return {"codes": self.codes, "facts": self._facts.to_numpy().T, "totals": totals.to_numpy(np.float64)[0], **of_orders}
+        facts, numbers = self._facts.to_numpy().T, np.append(totals.to_numpy(np.float64)[0], self.event_days if self.shop.has_events else 0)
+        return {"codes": self.codes, "facts": facts, "totals": numbers, **of_orders}
 
     def recall(self, known: Mapping[str, NDArray[Any]]) -> None:
         """Take what ``known`` said of the same shop, date and horizon, so that it is not worked out again. Raises ValueError for other columns."""
         names = [feature.name for feature in (*CUSTOMER_FEATURES, *(EVENT_FEATURES if self.shop.has_events else ()))]
         facts = pd.DataFrame(known["facts"].T, index=pd.Index(known["codes"], name="customer"), columns=names)
         later = pa.table({name: known[name] for name in ("order", "place")})
-        totals = pa.table({name: [value] for name, value in zip(TOTALS, known["totals"], strict=True)})
-        vars(self).update(codes=known["codes"], _facts=facts, _later_orders=ibis.memtable(later), _all_orders=ibis.memtable(totals))
+        *totals, event_days = known["totals"]
+        of_orders = ibis.memtable(pa.table({name: [value] for name, value in zip(TOTALS, totals, strict=True)}))
+        vars(self).update(codes=known["codes"], _facts=facts, event_days=int(event_days), _later_orders=ibis.memtable(later), _all_orders=of_orders)
 
     @cached_property
     def _facts(self) -> pd.DataFrame:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import snowballstemmer
 
 _WORD = re.compile(r"[^\W_]+")
+BETWEEN = r"[^0-9a-z\x{80}-\x{10FFFF}]+"
+"""What lies between the words of a ``spaced`` text, as RE2 reads it."""
 _LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "đ": "d", "ł": "l"})
 
 
@@ -31,6 +33,16 @@ def words(text: str) -> list[str]:
     ['running', 'shoes', 'men', 's', '42']
     """
     return _WORD.findall(plain(text))
+
+
+def spaced(text: str) -> str:
+    """The text, plain, whose ``words`` lie between characters of ASCII that are neither letters nor digits.
+
+    >>> spaced("Running-shoes"), spaced("北京—上海")
+    ('running-shoes', '北京 上海')
+    """
+    found = plain(text)
+    return found if found.isascii() else " ".join(_WORD.findall(found))
 
 
 def same_word(left: str, right: str, *, language: str = "english") -> bool:

@@ -58,20 +58,33 @@ def shop(trained_shop: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_shop, tmp_path / "shop"))
 
 
+@pytest.fixture(scope="session")
+def fit_quickly() -> Callable[[Path], None]:
+    """Trains a shop that was imported, with few trees, and publishes the bundle."""
+    return _fit_quickly
+
+
 def _train_small_shop(folder: Path) -> None:
+    from features.config import Config
+    from features.imports import import_files
+    from features.made_up import made_up_shop, write_exports
+
+    making = folder.with_name("making_" + folder.name)
+    import_files(making, write_exports(made_up_shop(scale=0.05, seed=1), making / "exports-in"), config=Config())
+    _fit_quickly(making)
+    making.rename(folder)
+
+
+def _fit_quickly(making: Path) -> None:
     from dataclasses import replace
 
     from features.config import Config
     from features.files import publish
-    from features.imports import import_files
-    from features.made_up import made_up_shop, write_exports
     from features.shop import Shop
     from models.blend import BlendConfig
     from training.fits import Fits
     from training.train import fit_and_prove, recipe_of
 
-    making = folder.with_name("making_" + folder.name)
-    import_files(making, write_exports(made_up_shop(scale=0.05, seed=1), making / "exports-in"), config=Config())
     shop, recipe = Shop.open(making), recipe_of(Config(), threads=1)
     affinity = replace(recipe.interest.affinity, factors=8, iterations=2)
     interest = replace(recipe.interest, blend=BlendConfig(trees=40), pairs=30_000, affinity=affinity)
@@ -79,7 +92,6 @@ def _train_small_shop(folder: Path) -> None:
     bundle, test = fit_and_prove(Fits(shop, small, lambda text: None), shop.default_as_of, origins=1)
     bundle.save(making / "bundles" / bundle.id, origins=test.origins, tables=test.tables)
     publish(making, bundle=f"bundles/{bundle.id}")
-    making.rename(folder)
 
 
 CUTS = ("2026-06-10", "2026-06-17", "2026-06-24", "9999")

@@ -53,9 +53,10 @@ class Fits:
     _affinities: dict[date, Affinity] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.shop = self.shop.drawn(self.recipe.customers)
-        if self.shop.share < 1:
+        drawn = self.shop.drawn(self.recipe.customers)
+        if drawn is not self.shop:  # those of a shop in Spark are drawn already
             self.say(f"learning from about {self.recipe.customers:,} of the {len(self.shop.customer_ids):,} customers ([train] customers)")
+        self.shop = drawn
 
     def training_dates(self, as_of: date) -> list[date]:
         """The dates learnt from for a fit as of a date, newest first: each has a full horizon before ``as_of`` and one of history before it.

@@ -7,6 +7,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from features.config import Config
@@ -14,6 +15,7 @@ from features.products import Catalogue
 from features.sections import ScoreSection
 from features.shop import Shop
 from features.snapshot import Snapshot
+from models.base import Floats
 from models.bundle import Bundle
 from models.pairs.interest import Interest
 from models.pairs.training_sets import main_products
@@ -66,7 +68,12 @@ def test_lines_are_looked_at_as_often_for_many_as_for_one(ask: Callable[[Snapsho
 
 def test_the_trees_are_asked_one_by_one_about_pairs_with_a_history_alone(shop: Shop, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, probability = [], Interest.probability
-    monkeypatch.setattr(Interest, "probability", lambda self, columns: asked.append(len(columns)) or probability(self, columns))
+
+    def counted(model: Interest, columns: pd.DataFrame) -> Floats:
+        asked.append(len(columns))
+        return probability(model, columns)
+
+    monkeypatch.setattr(Interest, "probability", counted)
     snapshot = Snapshot(shop, AS_OF, bundle.horizon)
     sets = main_products(snapshot, limit=40)
     pairs = snapshot.pairs(sets)

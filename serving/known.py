@@ -16,7 +16,8 @@ from models.bundle import Bundle
 from models.pairs.interest import Interest
 from serving.reused import whose
 
-KNOWN = "known"
+KNOWN = "known-1"
+"""The folder that keeps it. Its number rises whenever the arrays mean something else; other folders are not read."""
 OF_SNAPSHOT = ("codes", "facts", "totals", "order", "place")
 
 

@@ -77,7 +77,7 @@ def test_what_is_known_of_another_day_or_bundle_is_left_and_what_is_damaged_refu
     for other, of in ((replace(bundle, id="another"), snapshot), (bundle, replace(snapshot, as_of=snapshot.as_of - timedelta(days=1)))):
         recall(other, of)
         assert "_facts" not in vars(of)
-    kept = next(folder.glob("scores/*/known/facts.npy"))
+    kept = next(folder.glob("scores/*/known-1/facts.npy"))
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match="facts\\.npy: its sha256 does not fit"):
         open_as_of(folder, None, bundle=None, memory_limit=None, threads=1)
